@@ -78,8 +78,8 @@ static void draw_value(struct ioreq_load_model *model, struct ioreq_load_request
 {
 	uint64_t value = draw(model) & mask;
 
-	if (request->direction == IOREQ_READ && value == request->want)
-		value = ~request->want & mask;
+	if (request->direction == IOREQ_READ && ((value ^ request->want) & request->want_mask) == 0)
+		value ^= 1;
 	request->value = value;
 }
 
