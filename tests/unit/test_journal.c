@@ -99,10 +99,17 @@ static void break_name(void)
 	memset(block->states[5].name, 'x', sizeof(block->states[5].name));
 }
 
+static void break_apart(void)
+{
+	block->states[2] = (struct ioreq_block_state){.offset = 640, .bytes = 100};
+	block->states[9] = (struct ioreq_block_state){.offset = 704, .bytes = 4};
+}
+
 static void test_journal_block_that_is_corrupted_is_refused(void **unused)
 {
-	static void (*const breaks[])(void) = {break_magic,  break_bytes,         break_without_magic, break_offset,
-					       break_length, break_offset_wildly, break_alignment,     break_name};
+	static void (*const breaks[])(void) = {break_magic,     break_bytes,  break_without_magic,
+					       break_offset,    break_length, break_offset_wildly,
+					       break_alignment, break_name,   break_apart};
 
 	(void)unused;
 	for (size_t i = 0; i < NR_OF(breaks); i++) {
