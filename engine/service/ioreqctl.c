@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stats_view.h"
+#include "service/stats_view.h"
 
 #define DEFAULT_STATS "/run/ioreqd/ioreqd.stats"
 #define SETTLE_NS 200000000u

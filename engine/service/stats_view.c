@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The stats file as a reader sees it. See stats_view.h. */
-#include "stats_view.h"
+#include "service/stats_view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -388,7 +388,14 @@ static void print_pollers(const struct ioreq_stats *stats, FILE *file)
 void ioreq_stats_view_print(const struct ioreq_stats *stats,
 			    const struct ioreq_stats_account accounts[IOREQ_STATS_MAX_VMS], FILE *file)
 {
-	print_clients(stats, accounts, file);
+	unsigned nr_vms = 0;
+
+	for (unsigned i = 0; i < IOREQ_STATS_MAX_VMS; i++)
+		nr_vms += accounts[i].used;
+	if (!nr_vms)
+		fputs("no VM: none was set up yet, or the engine has given them up\n", file);
+	else
+		print_clients(stats, accounts, file);
 	fputc('\n', file);
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_VMS; i++) {
 		if (accounts[i].used)

@@ -308,6 +308,17 @@ static void test_ioreqctl_view_print_engine_last_reasons_pollers_account(void **
 			    "vm0: posted 21 completed 20 lost 1\n");
 }
 
+static void test_ioreqctl_view_print_no_vm_says_so(void **state)
+{
+	(void)state;
+	stats->vms[0].used = 0;
+	assert_int_equal(ioreq_stats_view_account(stats, 0, accounts), 0);
+	assert_string_equal(print(ioreq_stats_view_print),
+			    "no VM: none was set up yet, or the engine has given them up\n"
+			    "\n"
+			    "poller p0 on core 1: sweeps 1000 notifies 2 doorbells 3 wakes 4\n");
+}
+
 static void test_ioreqctl_view_print_full_name_stays_in_its_field(void **state)
 {
 	(void)state;
@@ -349,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ioreqctl_view_interval_only_what_came_between, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_time_three_digits_and_unit, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_print_engine_last_reasons_pollers_account, start),
+		cmocka_unit_test_setup(test_ioreqctl_view_print_no_vm_says_so, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_print_full_name_stays_in_its_field, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_json_names_escaped_account_given, start),
 	};
