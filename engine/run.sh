@@ -142,7 +142,7 @@ main_job_kvm()
 main_job_software()
 {
 	start_engine 2
-	"$bin/ioreq-bench" load --page "$page" --vcpus 2 --seconds 15 --completion mixed --hostile
+	"$bin/ioreq-bench" load "$page" --vcpus 2 --seconds 15 --completion mixed --hostile 5
 	status=$?
 	summarise || fail "requests were lost"
 	[ "$status" -eq 0 ] || fail "the software hypervisor ended with status $status"
