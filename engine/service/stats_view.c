@@ -15,8 +15,7 @@
 #include "core/atomic.h"
 #include "core/error.h"
 
-#define ENGINE_RECORD "-" /* what the engine answered itself */
-#define LOOK_NS 1000000   /* between two looks for a request that seems lost */
+#define LOOK_NS 1000000 /* between two looks for a request that seems lost */
 
 /* ---- the mapping ------------------------------------------------------------------------------------------- */
 
@@ -60,7 +59,8 @@ static int map_stats(const char *path, int fd, struct ioreq_stats_view *view, st
 		munmap(memory, IOREQ_STATS_BYTES);
 		return rc;
 	}
-	*view = (struct ioreq_stats_view){.stats = memory, .device = info.st_dev, .inode = info.st_ino};
+	*view = (struct ioreq_stats_view){
+		.stats = memory, .memory = memory, .device = info.st_dev, .inode = info.st_ino};
 	return 0;
 }
 
@@ -82,8 +82,8 @@ int ioreq_stats_view_open(const char *path, struct ioreq_stats_view *view, struc
 
 void ioreq_stats_view_close(struct ioreq_stats_view *view)
 {
-	munmap((void *)(uintptr_t)view->stats, IOREQ_STATS_BYTES);
-	view->stats = NULL;
+	munmap(view->memory, IOREQ_STATS_BYTES);
+	*view = (struct ioreq_stats_view){.stats = NULL};
 }
 
 bool ioreq_stats_view_replaced(const struct ioreq_stats_view *view, const char *path)
@@ -247,7 +247,8 @@ static const struct row heading = {
 
 static bool is_engine_record(const struct ioreq_client_stats *client)
 {
-	return strncmp(client->name, ENGINE_RECORD, IOREQ_STATS_NAME_BYTES) == 0;
+	/* "-": what the engine answered itself. */
+	return client->name[0] == '-' && client->name[1] == '\0';
 }
 
 static const char *delivery_name(const struct ioreq_client_stats *client)
