@@ -48,6 +48,7 @@ static void serve(struct ioreq_vm *vm, unsigned vcpu)
 	struct ioreq_access access;
 	int refused;
 
+	ioreq_page_prefetch(&vm->slots->req_slot[vcpu]);
 	access.seen_tsc = tsc_now();
 	count_one(&vm->stats->posted);
 	refused = ioreq_access_copy(&vm->slots->req_slot[vcpu], vcpu, &access);
