@@ -131,6 +131,7 @@ void ioreq_stats_view_total(const struct ioreq_stats *stats, struct ioreq_stats_
 
 		if (!is_used(&vm->used))
 			continue;
+		totals->completed += load_relaxed(&vm->departed);
 		totals->posted += load_relaxed(&vm->posted);
 		totals->unclaimed += load_relaxed(&vm->reasons[IOREQ_UNCLAIMED]);
 	}
@@ -163,6 +164,7 @@ static struct ioreq_stats_account look_at_vm(const struct ioreq_stats *stats, un
 
 	if (!account.used)
 		return account;
+	account.completed = load_relaxed(&stats->vms[vm].departed);
 	/* Completions first: requests that pass between the two are taken for missing, never the other way round. */
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		const struct ioreq_client_stats *client = &stats->clients[i];
