@@ -271,8 +271,7 @@ int ioreq_load_run(int argc, char **argv)
 	/* Spinning on the poller's own core would take from it what is to be measured. */
 	status = run_on_page(&options, shm, options.nr_threads > nr_spinners ? IOREQ_VCPU_YIELD : IOREQ_VCPU_SPIN,
 			     signal_fd);
-	/* A page with a request that nobody answered is evidence. */
-	if (!options.join && !options.keep && status != 3)
+	if (!options.join && !options.keep)
 		ioreq_shm_unlink(shm);
 	ioreq_shm_close(shm);
 	close(signal_fd);

@@ -11,7 +11,7 @@
 
 #include "options.h"
 
-#define DEFAULT_VCPUS 2u
+#define DEFAULT_VCPUS 1u
 #define SECOND UINT64_C(1000000000)
 
 const char *const ioreq_load_options_completions[] = {"polling", "notify", "mixed", NULL};
@@ -85,7 +85,7 @@ static const struct ioreq_option table[] = {
 	 .minimum = 1,
 	 .maximum = IOREQ_MAX_VCPUS,
 	 .argument = "N",
-	 .help = "vCPUs to drive, 1..16 (2; with --join all of the page)"},
+	 .help = "vCPUs to drive, 1..16 (1; with --join all of the page)"},
 	{.name = "page-vcpus",
 	 .kind = IOREQ_OPTION_COUNT,
 	 .offset = AT(page_vcpus),

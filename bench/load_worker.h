@@ -52,8 +52,10 @@ struct ioreq_load_thread {
 	struct ioreq_load_vcpu *vcpus;
 	unsigned nr_vcpus;
 	unsigned nr_done;
-	uint64_t nr_idle_rounds;
-	uint64_t end_tsc; /* last completion */
+	unsigned nr_in_flight;   /* lost ones included */
+	uint64_t nr_rounds;      /* looks at all vCPUs */
+	uint64_t nr_idle_rounds; /* since something was done */
+	uint64_t end_tsc;        /* last completion */
 	struct ioreq_histogram service;
 	struct ioreq_histogram response;
 };

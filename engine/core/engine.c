@@ -5,7 +5,6 @@
  * Threads   The reclaimer frees what pollers have forgotten; it is the only thread that waits for a grace period.
  * Memory    Everything comes from the host's allocator, or libc's.
  */
-#define _LGPL_SOURCE
 #include "core/engine.h"
 
 #include <errno.h>
@@ -13,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <urcu-qsbr.h>
 
 #include "core/atomic.h"
 #include "core/client.h"
 #include "core/error.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 #include "core/vm.h"
 
@@ -146,6 +145,12 @@ int ioreq_engine_start_thread(struct ioreq_engine *engine, const char *name, int
 			      void *argument, pthread_t *thread_out)
 {
 	return engine->host.start_thread(engine->host.context, name, core, run, argument, thread_out);
+}
+
+void ioreq_engine_drop_record(struct ioreq_engine *engine, uint64_t *used)
+{
+	if (!engine->ended)
+		ioreq_stats_remove(used);
 }
 
 /* ---- the reclaimer ----------------------------------------------------------------------------------------- */
@@ -304,6 +309,7 @@ int ioreq_engine_destroy(struct ioreq_engine *engine, struct ioreq_error *error)
 {
 	int status = 0;
 
+	engine->ended = true;
 	while (!status && engine->nr_vms)
 		status = ioreq_vm_destroy(engine->vms[0], error);
 	for (unsigned i = 0; !status && i < engine->nr_pollers; i++)

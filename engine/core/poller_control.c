@@ -5,16 +5,15 @@
  * Threads   Any but the engine's own; serialised by the engine's lock.
  * Memory    A poller lives as long as its engine; VM sets are retired when they are replaced.
  */
-#define _LGPL_SOURCE
 #include "core/poller.h"
 
 #include <errno.h>
 #include <string.h>
-#include <urcu-qsbr.h>
 
 #include "core/atomic.h"
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 #include "core/vm.h"
 
@@ -229,6 +228,6 @@ void ioreq_poller_free(struct ioreq_poller *poller)
 	if (poller->vms)
 		ioreq_engine_release(poller->engine, poller->vms, sizeof(*poller->vms));
 	if (poller->stats)
-		ioreq_stats_remove(&poller->stats->used);
+		ioreq_engine_drop_record(poller->engine, &poller->stats->used);
 	ioreq_engine_release(poller->engine, poller, sizeof(*poller));
 }

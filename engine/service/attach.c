@@ -7,6 +7,7 @@
 #include "service/attach.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "service/log.h"
@@ -16,7 +17,7 @@ static void report(struct attachment *attachment, const char *event, const char 
 {
 	if (strcmp(attachment->last_error, text) == 0)
 		return;
-	strncpy(attachment->last_error, text, sizeof(attachment->last_error) - 1);
+	snprintf(attachment->last_error, sizeof(attachment->last_error), "%s", text);
 	log_event("attach: %s vm=%s reason=\"%s\"", event, attachment->name, text);
 }
 

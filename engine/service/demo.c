@@ -91,7 +91,7 @@ int demo_add_devices(struct ioreq_vm *vm, const struct demo_config *config, stru
 		 {{0xfe100000, 0xfe100fff, IOREQ_MMIO}},
 		 1,
 		 {{"doorbell", IOREQ_SETTING_STRING, 0, "bell0"}}},
-		{"unclaimed", "unclaimed", IOREQ_INLINE, true, 0, {{0}}, 0, {{0}}},
+		{"post", "unclaimed", IOREQ_INLINE, false, 1, {{0x80, 0x80, IOREQ_PIO}}, 0, {{0}}},
 	};
 	int status = add_bell(vm, error);
 

@@ -38,7 +38,7 @@ static int fill(int fd, const char *path, void **memory_out, struct ioreq_error 
 int stats_file_create(const char *path, void **memory_out, struct ioreq_error *error)
 {
 	char temporary[4096];
-	void *memory;
+	void *memory = NULL;
 	int fd, status;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary))

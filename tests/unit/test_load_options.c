@@ -175,12 +175,12 @@ static void test_load_options_settle_fits_page_and_cores(void **state)
 		unsigned file_vcpus, nr_spinners;
 		uint64_t vcpus, page_vcpus, threads;
 	} cases[] = {
-		{"p", 0, 1, 2, 2, 1},
-		{"p", 0, 0, 2, 2, 1},
-		{"p", 0, 63, 2, 2, 2},
+		{"p", 0, 1, 1, 1, 1},
+		{"--vcpus 2 p", 0, 0, 2, 2, 1},
+		{"--vcpus 2 p", 0, 63, 2, 2, 2},
 		{"--vcpus 16 p", 0, 3, 16, 16, 3},
 		{"--vcpus 4 --threads 9 p", 0, 1, 4, 4, 4},
-		{"--page-vcpus 16 p", 0, 1, 2, 16, 1},
+		{"--page-vcpus 16 p", 0, 1, 1, 16, 1},
 		{"--page-vcpus 1 p", 0, 1, 1, 1, 1},
 		{"--join p", 8, 7, 8, 8, 7},
 		{"--join --vcpus 3 p", 8, 7, 3, 8, 3},
