@@ -100,8 +100,15 @@ int ioreq_shm_guard(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART};
 
+	struct sigaction before;
+
 	sigemptyset(&action.sa_mask);
-	return sigaction(SIGBUS, &action, &previous_sigbus) ? -errno : 0;
+	if (sigaction(SIGBUS, &action, &before))
+		return -errno;
+	/* Asked for twice: what was there before is what the first call found. */
+	if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_sigbus)
+		previous_sigbus = before;
+	return 0;
 }
 
 static int guard_mapping(struct ioreq_shm *shm)

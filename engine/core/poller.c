@@ -26,7 +26,8 @@ static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct
 	uint64_t one = 1;
 	ssize_t written;
 
-	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
+	if (vm->strict_states)
+		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, IOREQ_JOURNAL_DOORBELL);
 	/* A full counter (2^64 - 2 signals unread) refuses: the sleeper is awake anyway. */
 	written = write(bell->eventfd, &one, sizeof(one));
