@@ -5,17 +5,16 @@
  * Threads   ioreq_client_deliver*(): the poller. ioreq_client_thread(): the client's own. ioreq_complete(): any.
  * Memory    A client is freed when no table, no token and no thread knows it (client_control.c).
  */
-#define _LGPL_SOURCE
 #include "core/client.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <urcu-qsbr.h>
 
 #include "core/access.h"
 #include "core/atomic.h"
 #include "core/engine.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/vm.h"
 
 /* Empty looks before a parking client sleeps: some 20 us, longer than a burst's gaps, shorter than a tick. */

@@ -5,7 +5,6 @@
  * Threads   The reclaimer frees what pollers have forgotten; it is the only thread that waits for a grace period.
  * Memory    Everything comes from the host's allocator, or libc's.
  */
-#define _LGPL_SOURCE
 #include "core/engine.h"
 
 #include <errno.h>
@@ -13,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <urcu-qsbr.h>
 
 #include "core/atomic.h"
 #include "core/client.h"
 #include "core/error.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 #include "core/vm.h"
 

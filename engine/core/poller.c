@@ -7,18 +7,17 @@
  * Memory    VM sets and tables are immutable and reached through RCU; the poller is their only reader and announces a
  *           quiescent state after every sweep.
  */
-#define _LGPL_SOURCE
 #include "core/poller.h"
 
 #include <sched.h>
 #include <unistd.h>
-#include <urcu-qsbr.h>
 
 #include "core/access.h"
 #include "core/atomic.h"
 #include "core/client.h"
 #include "core/engine.h"
 #include "core/pci_config.h"
+#include "core/rcu.h"
 #include "core/vm.h"
 
 /* A write that a doorbell takes: its eventfd is signalled, no handler runs. */
@@ -48,6 +47,7 @@ static void serve(struct ioreq_vm *vm, unsigned vcpu)
 	struct ioreq_access access;
 	int refused;
 
+	ioreq_page_prefetch(&vm->slots->req_slot[vcpu]);
 	access.seen_tsc = tsc_now();
 	count_one(&vm->stats->posted);
 	refused = ioreq_access_copy(&vm->slots->req_slot[vcpu], vcpu, &access);

@@ -5,16 +5,15 @@
  * Threads   Any but the engine's own; serialised by the engine's lock.
  * Memory    A poller lives as long as its engine; VM sets are retired when they are replaced.
  */
-#define _LGPL_SOURCE
 #include "core/poller.h"
 
 #include <errno.h>
 #include <string.h>
-#include <urcu-qsbr.h>
 
 #include "core/atomic.h"
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 
 #define STOP_TIMEOUT_NS UINT64_C(1000000000)

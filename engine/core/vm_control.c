@@ -6,13 +6,11 @@
  * Memory    Tables are immutable: published by RCU, retired when replaced. A page is let go of when the poller has
  *           acknowledged the detach and nobody is inside the backend.
  */
-#define _LGPL_SOURCE
 #include "core/vm.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <urcu-qsbr.h>
 
 #include "core/access.h"
 #include "core/atomic.h"
@@ -21,6 +19,7 @@
 #include "core/engine.h"
 #include "core/error.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 
 #define DEFAULT_CLEAR_TIMEOUT_NS UINT64_C(100000000)
