@@ -19,6 +19,7 @@
 #define LINE_IRQ 5u
 #define WAIT_MS 1000u
 #define QUIET_MS 3u /* long enough for an interrupt too many */
+#define NR_PULSES 20u
 
 #define INTERRUPT_ENABLE (UART + 1)
 #define INTERRUPT_ID (UART + 2)
@@ -141,13 +142,13 @@ void case_line_pulse(struct verdict *verdict, const struct bank *bank)
 {
 	line_begin(bank, false);
 	set_handler(VECTOR_PIC + LINE_IRQ, on_edge);
-	for (uint32_t i = 1; i <= 20; i++) {
+	for (uint32_t i = 1; i <= NR_PULSES; i++) {
 		bank->write(bank, 4, LINE, LINE_HIGH | LINE_IRQ);
 		bank->write(bank, 4, LINE, LINE_IRQ);
 		check(verdict, wait_for(&nr_lines, i, WAIT_MS), true);
 	}
 	pause_ms(QUIET_MS);
-	check(verdict, load_relaxed(&nr_lines), 20);
+	check(verdict, load_relaxed(&nr_lines), NR_PULSES);
 	pic_disable();
 }
 
