@@ -53,7 +53,7 @@ struct ioreq_page {
 	struct acrn_io_request_buffer *slots; /* 4096 bytes, 4096-aligned, every state set (see ioreq_page_prefill) */
 	unsigned nr_vcpus;                    /* 1..16: slots swept */
 	const struct ioreq_backend_ops *ops;
-	void *context;                        /* first argument of the ops */
+	void *context; /* first argument of the ops */
 	/*
 	 * The 64-bit word that binds page and state block, in memory that lives as long as the page; 0 on a page that no
 	 * engine has served. NULL for a page that dies with the process.

@@ -126,14 +126,14 @@ int ioreq_doorbell_fd(struct ioreq_client *client, const char *name);
 
 /* The setting `key`, if it has that type, else NULL. Use after ioreq_setting_check(). */
 const struct ioreq_setting *ioreq_setting_find(const struct ioreq_create *create, const char *key,
-                                               enum ioreq_setting_type type);
+					       enum ioreq_setting_type type);
 
 /*
  * Checks that every setting is one of `keys` (NULL-terminated) and has the type of its place in `types`.
  * Returns 0 or -EINVAL with a sentence that names the key, what was found and the keys allowed.
  */
 int ioreq_setting_check(const struct ioreq_create *create, const char *const *keys,
-                        const enum ioreq_setting_type *types, struct ioreq_error *error);
+			const enum ioreq_setting_type *types, struct ioreq_error *error);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

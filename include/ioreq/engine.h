@@ -35,7 +35,7 @@ struct ioreq_engine;
 struct ioreq_poller;
 struct ioreq_vm;
 
-#define IOREQ_NAME_BYTES 32 /* of a poller, VM, client or doorbell, with the terminating 0 */
+#define IOREQ_NAME_BYTES 32    /* of a poller, VM, client or doorbell, with the terminating 0 */
 #define IOREQ_MAX_RANGES 16384 /* per VM, all spaces together */
 
 /* ---- host ------------------------------------------------------------------------------------------------- */
@@ -48,12 +48,12 @@ struct ioreq_host {
 	void (*release)(void *context, void *memory, size_t bytes);
 	/* Starts `run(argument)` on `core` (-1: the host's choice, never a poll core). Returns 0 or -errno. */
 	int (*start_thread)(void *context, const char *name, int core, void *(*run)(void *), void *argument,
-	                    pthread_t *thread_out);
+			    pthread_t *thread_out);
 };
 
 struct ioreq_engine_config {
 	struct ioreq_host host;
-	void *stats;        /* IOREQ_STATS_BYTES of zeroed memory, page-aligned (stats.h), or NULL: private */
+	void *stats; /* IOREQ_STATS_BYTES of zeroed memory, page-aligned (stats.h), or NULL: private */
 };
 
 /* Creates an engine and its housekeeping thread (frees old tables; inherits the caller's affinity). -ENOMEM, -EAGAIN. */
@@ -81,7 +81,7 @@ struct ioreq_poller_config {
 
 /* -EINVAL (name empty or too long), -EEXIST (name), -ENOSPC (16 pollers), -ENOMEM. */
 int ioreq_poller_create(struct ioreq_engine *engine, const struct ioreq_poller_config *config,
-                        struct ioreq_poller **poller_out, struct ioreq_error *error);
+			struct ioreq_poller **poller_out, struct ioreq_error *error);
 
 /*
  * Runs the poll loop on the calling thread until ioreq_poller_stop(). Registers with RCU on entry, unregisters
@@ -124,7 +124,7 @@ size_t ioreq_block_bytes(void);
 
 /* -EINVAL, -EEXIST (name), -ENOSPC (64 VMs), -ENOMEM; -EPROTO for a block that is neither zeroed nor one of ours. */
 int ioreq_vm_create(struct ioreq_engine *engine, const struct ioreq_vm_config *config, struct ioreq_vm **vm_out,
-                    struct ioreq_error *error);
+		    struct ioreq_error *error);
 
 /* Detaches, removes the clients, frees. -EBUSY as ioreq_vm_detach(): nothing was freed. */
 int ioreq_vm_destroy(struct ioreq_vm *vm, struct ioreq_error *error);
@@ -181,9 +181,9 @@ struct ioreq_client_config {
 	const struct ioreq_setting *settings;
 	size_t nr_settings;
 	enum ioreq_delivery delivery;
-	int core;                    /* thread delivery: its core, -1: the host's choice */
-	enum ioreq_wait wait;        /* thread delivery */
-	bool is_default;             /* gets what no range contains whole, and what others answer UNHANDLED */
+	int core;             /* thread delivery: its core, -1: the host's choice */
+	enum ioreq_wait wait; /* thread delivery */
+	bool is_default;      /* gets what no range contains whole, and what others answer UNHANDLED */
 	const struct ioreq_range *ranges;
 	size_t nr_ranges;
 };
@@ -194,7 +194,7 @@ struct ioreq_client_config {
  * -ENOSPC (128 clients, IOREQ_MAX_RANGES, block full); -EAGAIN (too many tables wait to be freed); -ENOMEM.
  */
 int ioreq_client_add(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_client **client_out,
-                     struct ioreq_error *error);
+		     struct ioreq_error *error);
 
 /*
  * Takes the client's ranges away, lets it finish what it holds within clear_timeout_ns, completes the rest for it,
@@ -214,14 +214,14 @@ struct ioreq_owned_range {
 
 /* Replaces all ranges of the VM at once: an access sees the old table or the new one. Errors as ioreq_range_add(). */
 int ioreq_ranges_replace(struct ioreq_vm *vm, const struct ioreq_owned_range *ranges, size_t nr_ranges,
-                         struct ioreq_error *error);
+			 struct ioreq_error *error);
 
 /*
  * Who would get an access of `size` bytes at `address`: writes the owner's name, the default client's, or "" into
  * `name` and the range (start = last = 0 without one) into `range_out`, which may be NULL. Returns 0, -EINVAL.
  */
 int ioreq_range_owner(struct ioreq_vm *vm, enum ioreq_space space, uint64_t address, unsigned size,
-                      char name[IOREQ_NAME_BYTES], struct ioreq_range *range_out);
+		      char name[IOREQ_NAME_BYTES], struct ioreq_range *range_out);
 
 /*
  * An eventfd that a guest's write signals instead of a handler. A write matches if its address is `address`, it is

@@ -68,9 +68,9 @@ struct ioreq_poller_stats {
 	char name[IOREQ_STATS_NAME_BYTES];
 	int64_t core;
 	uint64_t sweeps;
-	uint64_t notifies;      /* system calls: notify of a non-polling request */
-	uint64_t doorbells;     /* system calls: eventfd signals */
-	uint64_t wakes;         /* system calls: a parked client */
+	uint64_t notifies;  /* system calls: notify of a non-polling request */
+	uint64_t doorbells; /* system calls: eventfd signals */
+	uint64_t wakes;     /* system calls: a parked client */
 };
 
 struct ioreq_vm_stats {
@@ -93,9 +93,9 @@ struct ioreq_client_stats {
 	uint64_t delivery;                 /* enum ioreq_delivery */
 	uint64_t reads;
 	uint64_t writes;
-	uint64_t unhandled;                /* answered UNHANDLED, passed on */
+	uint64_t unhandled; /* answered UNHANDLED, passed on */
 	uint64_t completed;
-	uint64_t notifies;                 /* completions that were notified, whichever thread did it */
+	uint64_t notifies; /* completions that were notified, whichever thread did it */
 	struct ioreq_histogram latency;
 };
 

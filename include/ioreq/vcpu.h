@@ -32,7 +32,7 @@ struct ioreq_vcpu {
 
 /* `control` may be NULL (then there is no notify word). index: 0..15. */
 void ioreq_vcpu_init(struct ioreq_vcpu *vcpu, struct acrn_io_request_buffer *slots, struct ioreq_shm_control *control,
-                     unsigned index);
+		     unsigned index);
 
 /*
  * Posts one access: space, direction, size, address, value and completion_polling are used. Values are not checked: a
