@@ -42,20 +42,18 @@ end_idle:
 	od
 }
 
+/* The exchange of ioreq_ring_wake(), by the poller and by the removal: each drains the buffer of its own thread. */
 #define DRAIN_POSTED posted = posted || posted_buffered; posted_buffered = false
 #define DRAIN_STOP stop = stop || stop_buffered; stop_buffered = false
 
-/* ioreq_ring_wake(), after it has seen `parked`: exchange, then a system call that wakes who sleeps at that moment. */
-inline wake(DRAIN_BUFFER_)
-{
+/* Then a system call wakes who sleeps at that moment. */
 #ifdef WAKE_FIRST
-	sleeping = false;
-	atomic { DRAIN_BUFFER_; parked = false }
+inline wake_by_poller() { sleeping = false; atomic { DRAIN_POSTED; parked = false } }
+inline wake_by_removal() { sleeping = false; atomic { DRAIN_STOP; parked = false } }
 #else
-	atomic { DRAIN_BUFFER_; parked = false };
-	sleeping = false
+inline wake_by_poller() { atomic { DRAIN_POSTED; parked = false }; sleeping = false }
+inline wake_by_removal() { atomic { DRAIN_STOP; parked = false }; sleeping = false }
 #endif
-}
 
 active proctype poller()
 {
@@ -72,7 +70,7 @@ active proctype poller()
 		atomic { DRAIN_POSTED };
 #endif
 		if
-		:: parked -> wake(DRAIN_POSTED)
+		:: parked -> wake_by_poller()
 		:: !parked
 		fi;
 		complete
@@ -81,7 +79,7 @@ active proctype poller()
 		watched = true;
 		do
 		:: complete -> break
-		:: watched && parked && !complete -> wake(DRAIN_POSTED)
+		:: watched && parked && !complete -> wake_by_poller()
 #if defined(REPOST) && defined(WATCH_STATE)
 		:: watched && !complete -> watched = false
 #endif
@@ -149,13 +147,13 @@ active proctype control()
 	stop_buffered = true;
 #ifdef STOP_ONCE
 	if
-	:: parked -> wake(DRAIN_STOP)
+	:: parked -> wake_by_removal()
 	:: !parked
 	fi
 #else
 	do
 	:: ended -> break
-	:: parked && !ended -> wake(DRAIN_STOP)
+	:: parked && !ended -> wake_by_removal()
 	od
 #endif
 }

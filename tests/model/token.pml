@@ -361,7 +361,9 @@ end_idle:
 	:: atomic { draining && scan == 1 && CLEAN(1) -> forget(1); scan = 2 }
 #endif
 	:: atomic { draining && scan == NV -> draining = false; clearing = false; scan = 0 };
-#ifdef DETACH
+#if defined(DETACH) && !RESET && !defined(REMOVE)
+	   atomic { attention_drain = false; detached = true; goto end_detached }
+#elif defined(DETACH)
 	   if
 	   :: drain_detach -> atomic { attention_drain = false; detached = true; goto end_detached }
 	   :: else -> attention_drain = false
@@ -391,6 +393,17 @@ end_detached:
 #define STILL(C_, V_, G_) (token[AT(C_, V_)] == TAKEN && generation[AT(C_, V_)] == G_)
 #endif
 
+/* A compare-and-swap can fail only where something can take a request away. */
+#if EXPIRES
+#define OR_LOSE :: else -> won = false
+#define IF_WON if :: won ->
+#define WON_END :: else fi;
+#else
+#define OR_LOSE
+#define IF_WON
+#define WON_END ;
+#endif
+
 /* CAS TAKEN(g) -> DONE(g); only the winner touches the slot, and the token last of all. */
 inline finish(C_, V_, G_, I_, P_)
 {
@@ -401,11 +414,10 @@ inline finish(C_, V_, G_, I_, P_)
 		TOUCH(C_);
 		if
 		:: STILL(C_, V_, G_) -> assert(CLAIMED(V_, I_)); token[AT(C_, V_)] = DONE; won = true
-		:: else -> won = false
+		OR_LOSE
 		fi
 	};
-	if
-	:: won ->
+	IF_WON
 #ifdef STALL_WINNER
 		if
 		:: skip
@@ -419,8 +431,7 @@ inline finish(C_, V_, G_, I_, P_)
 		store_answer(V_, I_, I_, P_);
 		atomic { TOUCH(C_); assert(token[AT(C_, V_)] == DONE); token[AT(C_, V_)] = EMPTY }
 #endif
-	:: else
-	fi;
+	WON_END
 	won = false
 }
 
@@ -438,20 +449,20 @@ inline give_back(C_, V_, G_, I_, P_)
 #else
 		:: STILL(C_, V_, G_) -> token[AT(C_, V_)] = RETURNED; begun[V_] = 0; won = true
 #endif
-		:: else -> won = false
+		OR_LOSE
 		fi
 	};
-	if
-	:: won ->
+	IF_WON
 #ifdef SELF_DELIVERY
 		half1[AT(1, V_)] = I_;
 		half2[AT(1, V_)] = I_ * 2 + (P_);
 		atomic { generation[AT(1, V_)]++; token[AT(1, V_)] = POSTED }
 #elif !defined(BIT_FIRST)
 		attention_returned = true
+#else
+		skip
 #endif
-	:: else
-	fi;
+	WON_END
 	won = false
 }
 
@@ -486,15 +497,14 @@ end_idle:
 		:: token[AT(c, v)] == POSTED && generation[AT(c, v)] == g ->
 #endif
 			token[AT(c, v)] = TAKEN; won = true
-		:: else -> won = false
+		OR_LOSE
 		fi
 	   };
 #ifdef COPY_LATE
 	   first = half1[AT(c, v)];
 	   second = half2[AT(c, v)];
 #endif
-	   if
-	   :: won ->
+	   IF_WON
 		/* The handler: it sees a whole access, of a request that nobody else was given. */
 		atomic {
 			won = false;
@@ -516,8 +526,7 @@ end_idle:
 		:: goto end_stalled
 #endif
 		fi
-	   :: else
-	   fi;
+	   WON_END
 	   atomic { v = 0; g = 0; first = 0; second = 0 }
 #ifdef REMOVE
 	/* A thread that has not ended goes on looking at its ring. */
@@ -664,13 +673,20 @@ proctype control()
 	bool answered, removed;
 
 	do
+#if RESET
 	:: resets < RESET ->
 		resets++;
 		paused = true;
 		drain(ALL, false);
-		IF_ANSWERED reset_page() OR_ELSE;
+		IF_ANSWERED
+			if
+			:: reset_page()
+			:: skip /* the guest goes on: what was taken away is answered */
+			fi
+		OR_ELSE;
 		answered = false;
 		paused = false
+#endif
 #ifdef REMOVE
 	:: !removed ->
 		removed = true;
