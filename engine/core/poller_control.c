@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/rcu.h"
 #include "core/stats.h"
+#include "core/vm.h"
 
 #define STOP_TIMEOUT_NS UINT64_C(1000000000)
 #define QUIESCE_POLL_NS 20000
@@ -75,6 +76,18 @@ int ioreq_poller_start(struct ioreq_poller *poller)
 	return status;
 }
 
+static int refuse_to_stop(struct ioreq_poller *poller, struct ioreq_error *error)
+{
+	char name[IOREQ_NAME_BYTES] = "that cannot be named";
+
+	pthread_mutex_lock(&poller->engine->lock);
+	for (unsigned i = 0; i < poller->vms->nr; i++)
+		if (ioreq_vm_inline_holder(poller->vms->vms[i], name))
+			break;
+	pthread_mutex_unlock(&poller->engine->lock);
+	return ioreq_error_set(error, EBUSY, "poller %s: the handler of client %s does not return", poller->name, name);
+}
+
 int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 {
 	uint64_t end_ns = ioreq_engine_now_ns() + STOP_TIMEOUT_NS;
@@ -85,8 +98,7 @@ int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 	store_relaxed(&poller->stop, 1);
 	while (ioreq_poller_running(poller)) {
 		if (ioreq_engine_now_ns() >= end_ns)
-			return ioreq_error_set(error, EBUSY, "poller %s: an inline handler does not return",
-					       poller->name);
+			return refuse_to_stop(poller, error);
 		ioreq_engine_sleep_ns(QUIESCE_POLL_NS);
 	}
 	pthread_mutex_lock(&poller->engine->lock);
