@@ -580,7 +580,9 @@ void rig_device_add(struct rig_device *device)
 	struct ioreq_error error = {.text = ""};
 	int status;
 
-	device->tag = tag_of(device);
+	/* Once: vCPUs may read it while the device is added again. */
+	if (!device->tag)
+		device->tag = tag_of(device);
 	for (unsigned w = 0; w < RIG_MAX_WINDOWS; w++)
 		for (unsigned space = 0; (device->windows >> w & 1) && space < IOREQ_NR_SPACES; space++)
 			ranges[config.nr_ranges++] = rig_window(space, w);
