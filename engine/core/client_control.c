@@ -159,9 +159,9 @@ static void free_client(struct ioreq_client *client)
 
 	if (client->created && client->ops->destroy)
 		client->ops->destroy(client->device);
-	pthread_mutex_lock(&vm->engine->lock);
-	ioreq_stats_remove(&client->stats->used);
-	pthread_mutex_unlock(&vm->engine->lock);
+	if (!vm->engine->ended)
+		add_relaxed(&vm->stats->departed, load_relaxed(&client->stats->completed));
+	ioreq_engine_drop_record(vm->engine, &client->stats->used);
 	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
 }

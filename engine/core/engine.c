@@ -147,6 +147,12 @@ int ioreq_engine_start_thread(struct ioreq_engine *engine, const char *name, int
 	return engine->host.start_thread(engine->host.context, name, core, run, argument, thread_out);
 }
 
+void ioreq_engine_drop_record(struct ioreq_engine *engine, uint64_t *used)
+{
+	if (!engine->ended)
+		ioreq_stats_remove(used);
+}
+
 /* ---- the reclaimer ----------------------------------------------------------------------------------------- */
 
 bool ioreq_engine_can_retire(struct ioreq_engine *engine)
@@ -303,6 +309,7 @@ int ioreq_engine_destroy(struct ioreq_engine *engine, struct ioreq_error *error)
 {
 	int status = 0;
 
+	engine->ended = true;
 	while (!status && engine->nr_vms)
 		status = ioreq_vm_destroy(engine->vms[0], error);
 	for (unsigned i = 0; !status && i < engine->nr_pollers; i++)

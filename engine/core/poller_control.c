@@ -216,6 +216,6 @@ void ioreq_poller_free(struct ioreq_poller *poller)
 	if (poller->vms)
 		ioreq_engine_release(poller->engine, poller->vms, sizeof(*poller->vms));
 	if (poller->stats)
-		ioreq_stats_remove(&poller->stats->used);
+		ioreq_engine_drop_record(poller->engine, &poller->stats->used);
 	ioreq_engine_release(poller->engine, poller, sizeof(*poller));
 }

@@ -390,12 +390,10 @@ static void free_vm(struct ioreq_vm *vm)
 {
 	struct ioreq_engine *engine = vm->engine;
 
-	pthread_mutex_lock(&engine->lock);
 	if (vm->stats)
-		ioreq_stats_remove(&vm->stats->used);
+		ioreq_engine_drop_record(engine, &vm->stats->used);
 	if (vm->engine_stats)
-		ioreq_stats_remove(&vm->engine_stats->used);
-	pthread_mutex_unlock(&engine->lock);
+		ioreq_engine_drop_record(engine, &vm->engine_stats->used);
 	ioreq_doorbell_free_all(vm);
 	if (vm->table)
 		ioreq_engine_release(engine, vm->table, vm->table->bytes);
