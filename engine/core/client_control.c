@@ -181,7 +181,7 @@ static void free_client(struct ioreq_client *client)
 /* Ends the thread. -EBUSY if its handler does not return. */
 static int end_thread(struct ioreq_client *client)
 {
-	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns;
+	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns + IOREQ_MARGIN_NS;
 
 	if (!client->started)
 		return 0;
@@ -287,7 +287,7 @@ static int remove_locked(struct ioreq_client *client, struct ioreq_error *error)
 	if (status)
 		return status;
 	/* No sweep that could still deliver to it; then nothing of it in flight; then its thread; then the device. */
-	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns))
+	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		return ioreq_error_set(error, EBUSY,
 				       "client %s: poller %s is held by an inline handler that does not return",
 				       client->name, vm->poller->name);

@@ -143,7 +143,7 @@ static int remove_locked(struct ioreq_vm *vm, const char *name, struct ioreq_err
 	}
 	old = swap_list(vm, bells, kept);
 	status = ioreq_vm_publish(vm, vm->ranges, vm->nr_ranges, error);
-	if (!status && ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns))
+	if (!status && ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		status = ioreq_error_set(error, EBUSY, "doorbell %s: poller %s does not move", name, vm->poller->name);
 	if (status) {
 		/* Back as it was, in the table too where that is possible: the caller may try again. */
