@@ -101,8 +101,10 @@ static void wake_parked(struct ioreq_vm *vm)
 {
 	for (uint32_t left = vm->watched; left; left &= left - 1) {
 		unsigned v = (unsigned)__builtin_ctz(left);
+		uint32_t state = ioreq_page_state(&vm->slots->req_slot[v]);
 
-		if (ioreq_page_state(&vm->slots->req_slot[v]) != ACRN_IOREQ_STATE_PROCESSING)
+		/* PENDING too: a producer that posts over its own request must not cost the wake of the first one. */
+		if (state != ACRN_IOREQ_STATE_PROCESSING && state != ACRN_IOREQ_STATE_PENDING)
 			vm->watched &= ~(1u << v);
 		else if (ioreq_ring_wake(vm->inflight[v]->ring))
 			count_one(&vm->poller->stats->wakes);
