@@ -145,6 +145,17 @@ static void idle(enum ioreq_idle how)
 		sched_yield();
 }
 
+/* Between two sweeps nothing is held: whoever has unpublished something and asked may free it. */
+static void answer_asked(struct ioreq_poller *poller)
+{
+	/* RT11 acquire: the next sweep finds what was published before the question. Pairs with RT12. */
+	uint64_t asked = load_acquire(&poller->asked);
+
+	/* RT5 release: after the sweep's last read. Pairs with RT6. Without it: a waiter frees what is being read. */
+	if (asked != poller->answered)
+		store_release(&poller->answered, asked);
+}
+
 static void poll_until_stopped(struct ioreq_poller *poller)
 {
 	while (!load_relaxed(&poller->stop)) {
@@ -156,8 +167,8 @@ static void poll_until_stopped(struct ioreq_poller *poller)
 			served += ioreq_poller_sweep(set->vms[i]);
 		/* RT3 quiescent: no table is held across it. Pairs with RT4. Without it: nothing old is ever freed. */
 		rcu_quiescent_state();
-		/* RT5 release: after the quiescent state. Pairs with RT6. Without it: a waiter frees what is being read. */
-		store_release(&poller->stats->sweeps, poller->stats->sweeps + 1);
+		answer_asked(poller);
+		store_relaxed(&poller->stats->sweeps, poller->stats->sweeps + 1);
 		if (!served)
 			idle(poller->idle);
 	}

@@ -3,10 +3,11 @@
  * Tables that are replaced, and clients that are removed, under a poller that reads them: nothing is freed that it may
  * still read, and nobody waits for more than the poller's next sweeps.
  *
- * QSBR: the poller announces a quiescent state after each sweep and then counts the sweep. Its counter passes through
- * its store buffer: what others read lags behind by up to LAG sweeps, for the announcement has a fence only when a
- * grace period has been asked for. The reclaimer watches the counter so that the grace period it then asks for is over
- * at once; the grace period is the proof, the counter alone is none (COUNT_ONLY, and why it holds with LAG=0).
+ * QSBR: the poller announces a quiescent state after each sweep, then answers tickets. Its stores pass through its
+ * store buffer: what others read lags behind by up to LAG sweeps, for the announcement has a fence only when a grace
+ * period has been asked for. A ticket carries the asker's updates (release, acquire), so its answer is a proof by
+ * itself, however late it arrives; the reclaimer also asks for a grace period, which is then over at once. A mere count
+ * of sweeps, seen late, is no proof (COUNTS).
  *
  * Size      NT tables, SWEEPS sweeps of the poller, which then unregisters; client 0 is inline and owns ranges in the
  *           tables below OWNED only.
