@@ -421,7 +421,7 @@ static int create_file(struct ioreq_shm *shm, const char *path, unsigned nr_vcpu
 
 	shm->fd = mkostemp(shm->path, O_CLOEXEC);
 	if (shm->fd < 0)
-		return ioreq_error_set(error, errno, "%s: cannot be created: %s", shm->path, strerror(errno));
+		return ioreq_error_set(error, errno, "%s: cannot be created: %s", path, strerror(errno));
 	/* Blocks now: on a full disk the first store to a sparse file would be a SIGBUS. */
 	status = posix_fallocate(shm->fd, 0, IOREQ_SHM_FILE_BYTES);
 	if (status)
