@@ -13,6 +13,9 @@
 #include "core/journal.h"
 #include "core/route.h"
 
+/* What a caller waits beyond the clients' time: delays of the threads themselves, host steal among them. */
+#define IOREQ_MARGIN_NS UINT64_C(400000000)
+
 /* Bits of the attention word. Set by others, cleared by the poller when it is done: the clearing is the answer. */
 enum {
 	IOREQ_ATTEND_RETURNED = 1, /* a client's thread answered UNHANDLED */

@@ -23,8 +23,6 @@
 #include "core/stats.h"
 
 #define DEFAULT_CLEAR_TIMEOUT_NS UINT64_C(100000000)
-/* What the caller of a drain waits beyond the clients' time: the poller's own delays, host steal among them. */
-#define DRAIN_MARGIN_NS UINT64_C(400000000)
 #define DRAIN_POLL_NS 50000
 /* How long a COMPLETE that should have been notified may stay COMPLETE before it is notified again. */
 #define RENOTIFY_NS 10000000
@@ -152,7 +150,7 @@ static void sweep_in_its_place(struct ioreq_vm *vm)
 
 static int await_drain(struct ioreq_vm *vm, struct ioreq_error *error)
 {
-	uint64_t end_ns = ioreq_engine_now_ns() + vm->clear_timeout_ns + DRAIN_MARGIN_NS;
+	uint64_t end_ns = ioreq_engine_now_ns() + vm->clear_timeout_ns + IOREQ_MARGIN_NS;
 
 	/* A4 acquire: the poller's last completion is over. Pairs with A3. Without it: a reset overtakes it. */
 	while (load_acquire(&vm->attention) & IOREQ_ATTEND_DRAIN) {
@@ -387,7 +385,7 @@ static int detach_locked(struct ioreq_vm *vm, struct ioreq_error *error)
 	if (status)
 		return ioreq_error_set(error, -status, "%s: cannot be detached: %s", vm->name, strerror(-status));
 	/* The poller may still walk a set that names the VM: its other fields change only after that. */
-	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + DRAIN_MARGIN_NS))
+	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		return ioreq_error_set(error, EBUSY, "%s: poller %s is held by a handler of another VM", vm->name,
 				       vm->poller->name);
 	close_backend(vm);

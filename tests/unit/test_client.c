@@ -594,7 +594,7 @@ static void test_client_add_beyond_the_records_is_enospc(void **unused)
 	client = (struct ioreq_client *)&config;
 	status = ioreq_client_add(stand.vm, &config, &client, &error);
 	assert_int_equal(status, -ENOSPC);
-	assert_sentence(error, "client one-more: 256 clients already, those of all VMs and one for each VM counted");
+	assert_sentence(error, "client one-more: more than 256 clients in all VMs together");
 	assert_ptr_equal(client, &config);
 }
 
