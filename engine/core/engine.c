@@ -314,8 +314,11 @@ int ioreq_engine_destroy(struct ioreq_engine *engine, struct ioreq_error *error)
 		status = ioreq_vm_destroy(engine->vms[0], error);
 	for (unsigned i = 0; !status && i < engine->nr_pollers; i++)
 		status = ioreq_poller_stop(engine->pollers[i], error);
-	if (status)
+	if (status) {
+		/* It goes on, and so does the giving back of records. */
+		engine->ended = false;
 		return status;
+	}
 	end_reclaimer(engine);
 	for (unsigned i = 0; i < engine->nr_pollers; i++)
 		ioreq_poller_free(engine->pollers[i]);

@@ -172,14 +172,15 @@ uint64_t stand_completed(struct stand *stand)
 	uint64_t index = (uint64_t)(stand->vm->stats - stats->vms), sum = 0;
 
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++)
-		if (stats->clients[i].vm == index)
+		if (load_relaxed(&stats->clients[i].used) && stats->clients[i].vm == index)
 			sum += load_relaxed(&stats->clients[i].completed);
 	return sum;
 }
 
 void stand_assert_account(struct stand *stand)
 {
-	stand_await(stand_completed(stand) == load_relaxed(&stand_stats(stand)->posted));
+	stand_await(stand_completed(stand) + load_relaxed(&stand_stats(stand)->departed) ==
+		    load_relaxed(&stand_stats(stand)->posted));
 }
 
 /* ---- accesses --------------------------------------------------------------------------------------------- */

@@ -128,7 +128,7 @@ uint32_t stand_sequence(const struct stand *stand, unsigned vcpu);
 /* The VM's counters. */
 struct ioreq_vm_stats *stand_stats(struct stand *stand);
 
-/* Sum of `completed` over all client records of the VM, those of removed clients included. */
+/* Sum of `completed` over the VM's client records. */
 uint64_t stand_completed(struct stand *stand);
 
 /* Every request seen was completed once, and counted so. */

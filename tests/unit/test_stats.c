@@ -177,11 +177,30 @@ static void test_stats_every_request_is_completed_in_exactly_one_record(void **u
 	assert_int_equal(stats->vms[0].reasons[IOREQ_BAD_SIZE], 1);
 	assert_int_equal(stats->pollers[0].notifies, 1);
 	assert_int_equal(stats->pollers[0].doorbells, 1);
+	assert_int_equal(ioreq_client_remove(uart.client, NULL), 0);
+	assert_int_equal(stats->vms[0].departed, 2);
+	assert_int_equal(stats->clients[1].used, 0);
+	stand_assert_account(&stand);
+	/* What the engine leaves behind is the closing account. */
 	stand_close(&stand);
-	/* The closing account outlives the engine. */
 	assert_int_equal(stats->vms[0].used, 1);
-	assert_int_equal(stats->vms[0].posted, 9);
-	assert_int_equal(stats->clients[3].completed, 3);
+	assert_int_equal(stats->vms[0].posted - stats->vms[0].departed, 7);
+	assert_int_equal(stats->clients[0].completed + stats->clients[2].completed + stats->clients[3].completed, 7);
+	assert_int_equal(stats->clients[0].used + stats->clients[2].used + stats->clients[3].used, 3);
+	assert_int_equal(stats->pollers[0].used, 1);
+}
+
+static void test_stats_of_a_vm_that_goes_before_the_engine_are_given_back(void **unused)
+{
+	struct stand stand;
+
+	(void)unused;
+	stand_open(&stand, &(struct stand_config){.stats = stats});
+	assert_int_equal(stats->vms[0].used + stats->clients[0].used, 2);
+	assert_int_equal(ioreq_vm_destroy(stand.vm, NULL), 0);
+	assert_int_equal(stats->vms[0].used + stats->clients[0].used, 0);
+	stand_close(&stand);
+	assert_int_equal(stats->vms[0].used + stats->clients[0].used, 0);
 }
 
 int main(void)
@@ -193,6 +212,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stats_completed_counts_direction_and_time, set_up, tear_down),
 		cmocka_unit_test(test_stats_reasons_have_names),
 		cmocka_unit_test_setup_teardown(test_stats_every_request_is_completed_in_exactly_one_record, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_stats_of_a_vm_that_goes_before_the_engine_are_given_back, set_up,
 						tear_down),
 	};
 
