@@ -107,7 +107,7 @@ unsigned rig_nr_cpus(void)
 
 /* ---- engine ------------------------------------------------------------------------------------------------ */
 
-void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
+void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core)
 {
 	struct ioreq_poller_config poller = {.name = "p0", .core = core, .idle = idle};
 	struct ioreq_engine_config config = {.stats = NULL};
@@ -121,6 +121,13 @@ void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
 	RIG_CHECK(!status, "engine: %s", strerror(-status));
 	status = ioreq_poller_create(rig->engine, &poller, &rig->poller, &error);
 	RIG_CHECK(!status, "%s", error.text);
+}
+
+void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
+{
+	int status;
+
+	rig_prepare(rig, idle, core);
 	status = ioreq_poller_start(rig->poller);
 	RIG_CHECK(!status, "poller: %s", strerror(-status));
 }
@@ -296,13 +303,10 @@ static void check_record(const struct ioreq_client_stats *client)
 		  completed);
 }
 
-void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t removed)
+uint64_t rig_completed(const struct rig_vm *vm)
 {
-	const struct ioreq_vm_stats *stats = rig_vm_stats(vm);
-	uint64_t completed = load_relaxed(&stats->departed);
+	uint64_t completed = load_relaxed(&rig_vm_stats(vm)->departed);
 
-	RIG_CHECK(completed == removed, "VM %s: %lu completions of removed clients, not %lu", vm->name, completed,
-		  removed);
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		const struct ioreq_client_stats *client = &vm->rig->stats->clients[i];
 
@@ -311,8 +315,18 @@ void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t remo
 		check_record(client);
 		completed += load_relaxed(&client->completed);
 	}
+	return completed;
+}
+
+void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t removed)
+{
+	const struct ioreq_vm_stats *stats = rig_vm_stats(vm);
+	uint64_t completed = rig_completed(vm);
+
 	RIG_CHECK(load_relaxed(&stats->posted) == completed && completed == requests,
 		  "VM %s: %lu requests made, %lu posted, %lu completed", vm->name, requests, stats->posted, completed);
+	RIG_CHECK(load_relaxed(&stats->departed) == removed, "VM %s: %lu completions of removed clients, not %lu",
+		  vm->name, stats->departed, removed);
 	RIG_CHECK(!load_relaxed(&stats->reposted), "VM %s: %lu reposted", vm->name, stats->reposted);
 	RIG_CHECK(!load_relaxed(&stats->notify_errors), "VM %s: %lu notify errors", vm->name, stats->notify_errors);
 }
@@ -605,14 +619,19 @@ void rig_vcpu_init(struct rig_vcpu *vcpu, struct rig_vm *vm, unsigned index, enu
 	ioreq_vcpu_init(&vcpu->side, &vm->page->file->slots, &vm->page->file->control, index);
 }
 
-void rig_vcpu_post(struct rig_vcpu *vcpu)
+void rig_vcpu_prepare(struct rig_vcpu *vcpu)
 {
-	int status;
-
 	vcpu->sequence++;
 	vcpu->window = rig_access_make(vcpu->vm, vcpu->index, vcpu->sequence, &vcpu->access);
 	vcpu->nr_notify += !vcpu->access.completion_polling;
 	store_relaxed(&vcpu->vm->posted[vcpu->index], vcpu->sequence);
+}
+
+void rig_vcpu_post(struct rig_vcpu *vcpu)
+{
+	int status;
+
+	rig_vcpu_prepare(vcpu);
 	status = ioreq_vcpu_post(&vcpu->side, &vcpu->access);
 	RIG_CHECK(!status, "vCPU %u: request %lu cannot be posted: %s, state %u", vcpu->index, vcpu->sequence,
 		  strerror(-status), (uint32_t)rig_page_word(vcpu->vm->page, vcpu->index));

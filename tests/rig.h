@@ -90,6 +90,9 @@ struct rig {
 /* Engine and one poller that runs on `core` (-1: any). */
 void rig_create(struct rig *rig, enum ioreq_idle idle, int core);
 
+/* The same, but the poller does not run yet. */
+void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core);
+
 /* Everything must end: -EBUSY is a failure. */
 void rig_destroy(struct rig *rig);
 
@@ -154,6 +157,9 @@ void rig_vm_detach(struct rig_vm *vm);
 /* The VM's record, and its client's ("-": the engine's). */
 const struct ioreq_vm_stats *rig_vm_stats(const struct rig_vm *vm);
 const struct ioreq_client_stats *rig_client_stats(const struct rig_vm *vm, const char *name);
+
+/* What all records of the VM completed; histograms and directions of each add up. Once nobody is counting any more. */
+uint64_t rig_completed(const struct rig_vm *vm);
 
 /*
  * Checks that every request posted was completed by exactly one record: posted == sum of completed == `requests`; that
@@ -236,6 +242,9 @@ struct rig_vcpu {
 };
 
 void rig_vcpu_init(struct rig_vcpu *vcpu, struct rig_vm *vm, unsigned index, enum ioreq_vcpu_how how);
+
+/* Makes the next request (`access`, `window`), as rig_vcpu_post() does, and tells the handlers of it. */
+void rig_vcpu_prepare(struct rig_vcpu *vcpu);
 
 /* Posts the next request. */
 void rig_vcpu_post(struct rig_vcpu *vcpu);
