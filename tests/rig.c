@@ -412,6 +412,11 @@ static uint64_t identify(struct rig_device *device, const struct ioreq_access *a
 	return 0;
 }
 
+uint64_t rig_seen(const struct rig_device *device, unsigned vcpu)
+{
+	return device->vm->apart ? load_relaxed(&device->seen[vcpu]) : device->seen[vcpu];
+}
+
 /* Each request is handled once; by the default client after the owner's UNHANDLED, and only then, twice. */
 static void mark(struct rig_device *device, unsigned vcpu, uint64_t sequence, unsigned window)
 {
@@ -427,9 +432,12 @@ static void mark(struct rig_device *device, unsigned vcpu, uint64_t sequence, un
 	else
 		RIG_CHECK(before >> 1 != sequence, "%s: vCPU %u request %lu handled twice", device->name, vcpu,
 			  sequence);
-	RIG_CHECK(sequence > device->seen[vcpu], "%s: vCPU %u request %lu after %lu", device->name, vcpu, sequence,
-		  device->seen[vcpu]);
-	device->seen[vcpu] = sequence;
+	RIG_CHECK(sequence > rig_seen(device, vcpu), "%s: vCPU %u request %lu after %lu", device->name, vcpu, sequence,
+		  rig_seen(device, vcpu));
+	if (device->vm->apart)
+		store_relaxed(&device->seen[vcpu], sequence);
+	else
+		device->seen[vcpu] = sequence;
 }
 
 uint64_t rig_answer(const struct rig_device *device, unsigned vcpu, uint64_t sequence)
@@ -667,9 +675,9 @@ void rig_vcpu_check(const struct rig_vcpu *vcpu, uint64_t value, const struct ri
 	RIG_CHECK(vcpu->access.direction == IOREQ_WRITE || value == wanted,
 		  "VM %s vCPU %u: request %lu to %s read 0x%lx, not 0x%lx", vcpu->vm->name, vcpu->index, vcpu->sequence,
 		  device->name, value, wanted);
-	RIG_CHECK(device->seen[vcpu->index] == vcpu->sequence,
+	RIG_CHECK(rig_seen(device, vcpu->index) == vcpu->sequence,
 		  "VM %s vCPU %u: request %lu is complete, but %s has handled %lu last", vcpu->vm->name, vcpu->index,
-		  vcpu->sequence, device->name, device->seen[vcpu->index]);
+		  vcpu->sequence, device->name, rig_seen(device, vcpu->index));
 }
 
 bool rig_vcpu_is_ones(const struct rig_vcpu *vcpu, uint64_t value)

@@ -138,9 +138,10 @@ struct rig_vm {
 	bool strict_states;
 	bool late;                 /* requests may be taken away: a handler may run late, a completion be stale */
 	uint64_t clear_timeout_ns; /* 0: a minute; nothing is to be taken away */
-	uint16_t refused;          /* windows (bits) whose owner answers UNHANDLED */
-	uint16_t rare;             /* windows (bits) that get one request in 64 of the usual share */
-	struct rig_page *page;     /* NULL: a page of its own */
+	bool apart;            /* engine and vCPUs map the page at two addresses, which ThreadSanitizer cannot relate */
+	uint16_t refused;      /* windows (bits) whose owner answers UNHANDLED */
+	uint16_t rare;         /* windows (bits) that get one request in 64 of the usual share */
+	struct rig_page *page; /* NULL: a page of its own */
 
 	struct rig *rig;
 	struct ioreq_vm *vm;
@@ -207,7 +208,10 @@ struct rig_device {
 	uint32_t held;
 	uint32_t nr_held; /* 1: a handler is stuck in there */
 	uint64_t runs;
-	/* Plain: the last sequence handled, per vCPU. The vCPU reads it after COMPLETE; only the protocol orders the two. */
+	/*
+	 * The last sequence handled, per vCPU (rig_seen). Plain, unless the VM says `apart`: the vCPU reads it after COMPLETE,
+	 * and only the protocol orders the two.
+	 */
 	uint64_t seen[IOREQ_MAX_VCPUS];
 
 	struct rig_box boxes[IOREQ_MAX_VCPUS];
@@ -219,6 +223,9 @@ struct rig_device {
 };
 
 extern const struct ioreq_device_ops rig_device_ops;
+
+/* The last request of a vCPU that the device has handled. */
+uint64_t rig_seen(const struct rig_device *device, unsigned vcpu);
 
 void rig_device_add(struct rig_device *device);
 int rig_device_remove(struct rig_device *device, struct ioreq_error *error);

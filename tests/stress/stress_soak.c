@@ -83,7 +83,7 @@ static void check(struct rig_vcpu *vcpu, uint64_t value)
 	uint64_t first = first_table[vcpu->index], last = load_acquire(&begun);
 
 	/* Between two tables the mark of the handler says which of the two owners it was. */
-	if (first != last && owner(first, vcpu->window)->seen[vcpu->index] != vcpu->sequence)
+	if (first != last && rig_seen(owner(first, vcpu->window), vcpu->index) != vcpu->sequence)
 		first++;
 	rig_vcpu_check(vcpu, value, owner(first, vcpu->window));
 }

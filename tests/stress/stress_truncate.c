@@ -45,11 +45,13 @@ static struct rig_vm doomed = {.name = "doomed",
 			       .strict_states = true,
 			       .late = true,
 			       .clear_timeout_ns = 20 * MS,
+			       .apart = true,
 			       .page = &doomed_file.view};
 static struct rig_vm sound = {.name = "sound",
 			      .nr_vcpus = NR_VCPUS,
 			      .nr_windows = NR_SOUND_CLIENTS + 1,
 			      .notify_percent = 40,
+			      .apart = true,
 			      .page = &sound_file.view};
 static struct rig_device devices[NR_CLIENTS] = {
 	{.name = "inline", .windows = 1 << 0},
