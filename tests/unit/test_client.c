@@ -574,28 +574,44 @@ static void test_client_add_passes_on_what_its_device_says(void **unused)
 	assert_int_equal(read_window(1), 0xa1);
 }
 
-static void test_client_add_beyond_the_records_is_enospc(void **unused)
+/* Adds `nr` clients without ranges. */
+static void add_many(struct ioreq_vm *vm, const struct ioreq_device_ops *ops, unsigned nr)
 {
-	const struct ioreq_device_ops ops = {.name = "none", .handle = device.ops.handle};
-	struct ioreq_client_config config = {.ops = &ops};
-	struct ioreq_client *client = NULL;
-	struct ioreq_error error = {.text = ""};
+	struct ioreq_client_config config = {.ops = ops};
+	struct ioreq_client *client;
 	char name[IOREQ_NAME_BYTES];
-	int status = 0;
 
-	(void)unused;
-	/* One record is the VM's own. */
-	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS - 1; i++) {
+	for (unsigned i = 0; i < nr; i++) {
 		snprintf(name, sizeof(name), "c%u", i);
 		config.name = name;
-		assert_int_equal(ioreq_client_add(stand.vm, &config, &client, NULL), 0);
+		assert_int_equal(ioreq_client_add(vm, &config, &client, NULL), 0);
 	}
-	config.name = "one-more";
-	client = (struct ioreq_client *)&config;
-	status = ioreq_client_add(stand.vm, &config, &client, &error);
-	assert_int_equal(status, -ENOSPC);
-	assert_sentence(error, "client one-more: 256 clients already, those of all VMs and one for each VM counted");
+}
+
+static void refuse_one_more(struct ioreq_vm *vm, const struct ioreq_device_ops *ops, const char *sentence)
+{
+	struct ioreq_client_config config = {.name = "one-more", .ops = ops};
+	struct ioreq_client *client = (struct ioreq_client *)&config;
+	struct ioreq_error error = {.text = ""};
+
+	assert_int_equal(ioreq_client_add(vm, &config, &client, &error), -ENOSPC);
+	assert_sentence(error, sentence);
 	assert_ptr_equal(client, &config);
+}
+
+static void test_client_add_beyond_the_limits_is_enospc(void **unused)
+{
+	const struct ioreq_device_ops ops = {.name = "none", .handle = device.ops.handle};
+	struct ioreq_vm_config second = {.name = "second", .poller = stand.poller};
+	struct ioreq_vm *vm;
+
+	(void)unused;
+	add_many(stand.vm, &ops, IOREQ_MAX_CLIENTS);
+	refuse_one_more(stand.vm, &ops, "client one-more: more than 128 clients in vm0");
+	assert_int_equal(ioreq_vm_create(stand.engine, &second, &vm, NULL), 0);
+	/* Each VM has a record of its own. */
+	add_many(vm, &ops, IOREQ_STATS_MAX_CLIENTS - IOREQ_MAX_CLIENTS - 2);
+	refuse_one_more(vm, &ops, "client one-more: 256 clients already, those of all VMs and one for each VM counted");
 }
 
 static void test_client_state_is_found_again_by_name(void **unused)
@@ -891,7 +907,7 @@ int main(void)
 		CASE(test_client_add_refuses_with_a_sentence_and_leaves_nothing),
 		CASE(test_client_add_without_a_handler_is_refused),
 		CASE(test_client_add_passes_on_what_its_device_says),
-		CASE(test_client_add_beyond_the_records_is_enospc),
+		CASE(test_client_add_beyond_the_limits_is_enospc),
 		CASE(test_client_state_is_found_again_by_name),
 		CASE(test_client_state_without_room_is_enospc),
 		CASE(test_client_removed_leaves_its_ranges_to_the_default),
