@@ -52,6 +52,7 @@ struct ioreq_sink {
 struct ioreq_source {
 	struct ring ring;
 	struct stream stream;
+	bool stopped;
 };
 
 /* ---- the ring --------------------------------------------------------------------------------------------- */
@@ -371,11 +372,19 @@ out_close:
 	return refuse(error, "input", path, result);
 }
 
+void ioreq_source_stop(struct ioreq_source *source)
+{
+	if (!source || source->stopped)
+		return;
+	stream_cancel(&source->stream);
+	source->stopped = true;
+}
+
 void ioreq_source_close(struct ioreq_source *source)
 {
 	if (!source)
 		return;
-	stream_cancel(&source->stream);
+	ioreq_source_stop(source);
 	close(source->stream.fd);
 	free(source);
 }

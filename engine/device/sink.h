@@ -59,7 +59,10 @@ uint64_t ioreq_sink_lost(const struct ioreq_sink *sink);
 int ioreq_source_open(const char *path, ioreq_stream_callback *arrived, void *context, struct ioreq_source **source_out,
 		      struct ioreq_error *error);
 
-/* Ends the thread. Bytes that nobody got are lost. NULL is allowed. */
+/* Ends the thread, and with it the callback; get and empty go on. NULL is allowed. */
+void ioreq_source_stop(struct ioreq_source *source);
+
+/* Stops it, if that has not been done, and frees it. Bytes that nobody got are lost. NULL is allowed. */
 void ioreq_source_close(struct ioreq_source *source);
 
 /* Gives the next byte. False: there is none now. */

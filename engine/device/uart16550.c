@@ -428,8 +428,10 @@ static void destroy(void *device)
 {
 	struct uart *uart = device;
 
-	ioreq_source_close(uart->input);
+	/* Either stream's callback looks at both streams: no memory goes before both threads have ended. */
+	ioreq_source_stop(uart->input);
 	ioreq_sink_close(uart->output);
+	ioreq_source_close(uart->input);
 	ioreq_set_line(uart->client, uart->irq, false);
 	free(uart);
 }

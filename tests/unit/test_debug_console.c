@@ -80,7 +80,7 @@ static void test_debug_console_full_drops_and_goes_on(void **unused)
 	for (int i = 0; i < 1000000; i++)
 		write_device(&console, 0x402, 1, 'x');
 	assert_int_equal(read_device(&console, 0x402, 1), 0xe9);
-	for (int quiet = 0; quiet < 50; quiet++) {
+	for (int quiet = 0; quiet < QUIET_MS; quiet++) {
 		while (read(fifo, buffer, sizeof(buffer)) > 0)
 			quiet = 0;
 		sleep_ms(1);
