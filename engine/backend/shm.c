@@ -33,7 +33,8 @@ struct ioreq_shm {
 	int fd;
 	dev_t device;
 	ino_t inode;
-	unsigned guard; /* index in mappings[], MAX_MAPPINGS: none */
+	unsigned nr_vcpus; /* as it was when it was checked: the producer could change the file's */
+	unsigned guard;    /* index in mappings[], MAX_MAPPINGS: none */
 	char path[];
 };
 
@@ -154,9 +155,10 @@ static int take_ownership(const struct ioreq_shm *shm, int byte, struct ioreq_er
 	return ioreq_error_set(error, errno, "%s: cannot be locked: %s", shm->path, strerror(errno));
 }
 
-static int check_control(const struct ioreq_shm *shm, unsigned nr_vcpus, struct ioreq_error *error)
+static int check_control(struct ioreq_shm *shm, unsigned nr_vcpus, struct ioreq_error *error)
 {
 	const struct ioreq_shm_control *control = &shm->file->control;
+	unsigned found = load_relaxed(&control->nr_vcpus);
 
 	if (control->magic != IOREQ_SHM_MAGIC)
 		return ioreq_error_set(error, EPROTO, "%s: magic 0x%llx; allowed: 0x%llx (a page file of ioreqd)",
@@ -165,12 +167,13 @@ static int check_control(const struct ioreq_shm *shm, unsigned nr_vcpus, struct 
 	if (control->version != IOREQ_SHM_VERSION)
 		return ioreq_error_set(error, EPROTO, "%s: layout version %u; allowed: %u", shm->path, control->version,
 				       IOREQ_SHM_VERSION);
-	if (control->nr_vcpus < 1 || control->nr_vcpus > IOREQ_MAX_VCPUS)
-		return ioreq_error_set(error, EPROTO, "%s: %u vCPUs; allowed: 1..%u", shm->path, control->nr_vcpus,
+	if (found < 1 || found > IOREQ_MAX_VCPUS)
+		return ioreq_error_set(error, EPROTO, "%s: %u vCPUs; allowed: 1..%u", shm->path, found,
 				       IOREQ_MAX_VCPUS);
-	if (nr_vcpus && control->nr_vcpus != nr_vcpus)
+	if (nr_vcpus && found != nr_vcpus)
 		return ioreq_error_set(error, EPROTO, "%s: made for %u vCPUs; the configuration says %u", shm->path,
-				       control->nr_vcpus, nr_vcpus);
+				       found, nr_vcpus);
+	shm->nr_vcpus = found;
 	return 0;
 }
 
@@ -350,7 +353,7 @@ struct ioreq_page ioreq_shm_page(struct ioreq_shm *shm)
 {
 	return (struct ioreq_page){
 		.slots = &shm->file->slots,
-		.nr_vcpus = shm->file->control.nr_vcpus,
+		.nr_vcpus = shm->nr_vcpus,
 		.ops = &shm_ops,
 		.context = shm,
 		.id = &shm->file->control.id,

@@ -21,11 +21,15 @@ typedef uint64_t __attribute__((may_alias)) ioreq_word_t;
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define add_release(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELEASE)
+#define sub_release(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELEASE)
 #define or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 #define and_release(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELEASE)
 #define and_acquire(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQUIRE)
 /* Sequentially consistent: also a full fence on the machines we know. */
 #define exchange_full(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define add_full(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define load_full(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define store_full(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 /* expected is an lvalue; it receives what was found if the swap fails (relaxed then). */
 #define cas_relaxed(p, expected, v) \
 	__atomic_compare_exchange_n((p), &(expected), (v), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)

@@ -110,8 +110,7 @@ struct ioreq_shm;
 /*
  * Takes ownership of the file at `path` and maps it. nr_vcpus: 1..16, what the configuration says; the file must say
  * the same. Blocks for file system calls only.
- * Errors, each with its sentence: -ENOENT no such file (not a fault: wait for it); -EBUSY owned by another engine (its
- * pid is named); -EACCES; -EPERM not a regular file, or writable by others than its owner and group; -EPROTO wrong
+ * Errors, each with its sentence: -ENOENT no such file (not a fault: wait for it); -EBUSY owned by another engine; -EACCES; -EPERM not a regular file, or writable by others than its owner and group; -EPROTO wrong
  * size, magic, version or vCPU count; -ENOMEM.
  */
 int ioreq_shm_open(const char *path, unsigned nr_vcpus, struct ioreq_shm **shm_out, struct ioreq_error *error);

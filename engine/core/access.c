@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slot -> access. Each field is read once, by one atomic load: the producer may be wrong or hostile, and what was
+ * validated must be what is used.
+ *
+ * Threads   The poller. Memory: the caller's.
+ */
+#include "core/access.h"
+
+#include "core/atomic.h"
+
+/* Sizes as a bit set: bit n is "n bytes are allowed". */
+#define SIZES_PORT (1u << 1 | 1u << 2 | 1u << 4)
+#define SIZES_MMIO (SIZES_PORT | 1u << 8)
+
+/* Fields of a config address that do not fit make an address beyond the space, which the last check refuses. */
+static uint64_t pci_address(const struct acrn_pci_request *pci)
+{
+	uint64_t bus = load_relaxed(&pci->bus), dev = load_relaxed(&pci->dev);
+	uint64_t func = load_relaxed(&pci->func), reg = load_relaxed(&pci->reg);
+
+	if (bus > 255 || dev > 31 || func > 7 || reg > 4095)
+		return UINT64_MAX;
+	return bus << 20 | dev << 15 | func << 12 | reg;
+}
+
+/* What cannot be trusted is answered as the widest read of its kind; a write's answer is never stored. */
+static int refuse(struct ioreq_access *access, int reason)
+{
+	access->size = access->space == IOREQ_MMIO ? 8 : 4;
+	return reason;
+}
+
+int ioreq_access_copy(const struct acrn_io_request *slot, unsigned vcpu, struct ioreq_access *access)
+{
+	uint32_t type = load_relaxed(&slot->type);
+	uint32_t direction = load_relaxed(&slot->reqs.pio_request.direction);
+	uint64_t size = load_relaxed(&slot->reqs.pio_request.size);
+
+	access->vcpu = (uint8_t)vcpu;
+	access->completion_polling = load_relaxed(&slot->completion_polling) != 0;
+	access->direction = direction == ACRN_IOREQ_DIR_WRITE ? IOREQ_WRITE : IOREQ_READ;
+	access->space = type <= ACRN_IOREQ_TYPE_PCICFG ? (uint8_t)type : IOREQ_MMIO;
+	access->size = (uint8_t)size;
+	access->value = 0;
+	access->address = access->space == IOREQ_PCICFG ? pci_address(&slot->reqs.pci_request)
+							: load_relaxed(&slot->reqs.mmio_request.address);
+	if (type > ACRN_IOREQ_TYPE_PCICFG)
+		return refuse(access, IOREQ_BAD_TYPE);
+	if (direction > ACRN_IOREQ_DIR_WRITE)
+		return refuse(access, IOREQ_BAD_DIRECTION);
+	if (size > 8 || !((access->space == IOREQ_MMIO ? SIZES_MMIO : SIZES_PORT) >> size & 1))
+		return refuse(access, IOREQ_BAD_SIZE);
+	/* Also refuses what wraps: `last` is then below the address. */
+	if (access->address > ioreq_space_last(access->space) ||
+	    size - 1 > ioreq_space_last(access->space) - access->address)
+		return IOREQ_BAD_ADDRESS;
+	if (direction == ACRN_IOREQ_DIR_WRITE)
+		access->value = ioreq_width_mask((unsigned)size) &
+				(access->space == IOREQ_MMIO ? load_relaxed(&slot->reqs.mmio_request.value)
+							     : load_relaxed(&slot->reqs.pio_request.value));
+	return -1;
+}
