@@ -106,7 +106,7 @@ static void test_debug_console_bad_settings_are_refused(void **unused)
 	refuse_device(&ioreq_device_debug_console, &type, 1, -EINVAL,
 		      "dut: setting 'output' is an integer; allowed: a string");
 	refuse_device(&ioreq_device_debug_console, &impossible, 1, -ENOENT,
-		      "output: cannot open '/nowhere/file': No such file or directory");
+		      "dut: setting 'output': cannot open '/nowhere/file': No such file or directory");
 }
 
 #define console_test(name) cmocka_unit_test_setup_teardown(name, make_console, remove_file)

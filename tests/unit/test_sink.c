@@ -27,12 +27,35 @@ static int end_file(void **unused)
 	return 0;
 }
 
-static struct ioreq_sink *open_sink(const char *name)
+static void note_change(void *context)
+{
+	assert_ptr_equal(context, path);
+	__atomic_fetch_add(&nr_changes, 1, __ATOMIC_SEQ_CST);
+}
+
+static int try_sink(const char *output, ioreq_stream_callback *changed, struct ioreq_sink **sink_out,
+		    struct ioreq_error *error)
+{
+	struct ioreq_setting setting = setting_string("output", output);
+	struct ioreq_create config = {.name = "dut", .settings = &setting, .nr_settings = 1};
+
+	return ioreq_sink_open(&config, changed, path, sink_out, error);
+}
+
+static int try_source(const char *input, struct ioreq_source **source_out, struct ioreq_error *error)
+{
+	struct ioreq_setting setting = setting_string("input", input);
+	struct ioreq_create config = {.name = "dut", .settings = &setting, .nr_settings = 1};
+
+	return ioreq_source_open(&config, note_change, path, source_out, error);
+}
+
+static struct ioreq_sink *open_sink(const char *output)
 {
 	struct ioreq_error error = {""};
 	struct ioreq_sink *sink = NULL;
 
-	if (ioreq_sink_open(name, NULL, NULL, &sink, &error) < 0)
+	if (try_sink(output, NULL, &sink, &error) < 0)
 		fail_msg("%s", error.text);
 	return sink;
 }
@@ -58,12 +81,6 @@ static uint64_t cpu_ms(void)
 	getrusage(RUSAGE_SELF, &usage);
 	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
-}
-
-static void note_change(void *context)
-{
-	assert_ptr_equal(context, path);
-	__atomic_fetch_add(&nr_changes, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Fills a FIFO's pipe and the ring behind it; returns how many bytes went in. */
@@ -199,10 +216,11 @@ static void test_sink_impossible_path_is_refused(void **unused)
 	struct ioreq_error error = {""};
 
 	(void)unused;
-	assert_int_equal(ioreq_sink_open("/nowhere/file", NULL, NULL, &sink, &error), -ENOENT);
-	assert_string_equal(error.text, "output: cannot open '/nowhere/file': No such file or directory");
-	assert_int_equal(ioreq_sink_open("/tmp", NULL, NULL, &sink, &error), -EISDIR);
-	assert_int_equal(ioreq_sink_open("", NULL, NULL, &sink, NULL), -ENOENT);
+	assert_int_equal(try_sink("/nowhere/file", NULL, &sink, &error), -ENOENT);
+	assert_string_equal(error.text,
+			    "dut: setting 'output': cannot open '/nowhere/file': No such file or directory");
+	assert_int_equal(try_sink("/tmp", NULL, &sink, &error), -EISDIR);
+	assert_int_equal(try_sink("", NULL, &sink, &error), -ENOENT);
 	assert_null(sink);
 	ioreq_sink_close(NULL);
 }
@@ -214,7 +232,7 @@ static void test_sink_fifo_without_reader_is_refused_not_waited_for(void **unuse
 
 	(void)unused;
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(ioreq_sink_open(path, NULL, NULL, &sink, &error), -ENXIO);
+	assert_int_equal(try_sink(path, NULL, &sink, &error), -ENXIO);
 	assert_non_null(strstr(error.text, "No such device or address"));
 	assert_null(sink);
 }
@@ -328,11 +346,12 @@ static void test_sink_closed_pipe_drops_and_counts(void **unused)
 
 static void test_sink_drained_is_told_from_its_thread(void **unused)
 {
+	struct ioreq_error error = {""};
 	struct ioreq_sink *sink = NULL;
 
 	(void)unused;
 	nr_changes = 0;
-	assert_int_equal(ioreq_sink_open(path, note_change, path, &sink, NULL), 0);
+	assert_int_equal(try_sink(path, note_change, &sink, &error), 0);
 	sleep_ms(50);
 	assert_int_equal(__atomic_load_n(&nr_changes, __ATOMIC_SEQ_CST), 0);
 	put_string(sink, "x");
@@ -370,7 +389,7 @@ static struct ioreq_source *open_source(void)
 	struct ioreq_source *source = NULL;
 
 	nr_changes = 0;
-	if (ioreq_source_open(path, note_change, path, &source, &error) < 0)
+	if (try_source(path, &source, &error) < 0)
 		fail_msg("%s", error.text);
 	return source;
 }
@@ -494,8 +513,8 @@ static void test_source_missing_file_is_refused(void **unused)
 	struct ioreq_error error = {""};
 
 	(void)unused;
-	assert_int_equal(ioreq_source_open("/nowhere/file", NULL, NULL, &source, &error), -ENOENT);
-	assert_string_equal(error.text, "input: cannot open '/nowhere/file': No such file or directory");
+	assert_int_equal(try_source("/nowhere/file", &source, &error), -ENOENT);
+	assert_string_equal(error.text, "dut: setting 'input': cannot open '/nowhere/file': No such file or directory");
 	assert_null(source);
 }
 

@@ -775,9 +775,9 @@ static void test_uart16550_bad_settings_are_refused(void **unused)
 	refuse_device(&ioreq_device_uart16550, &unknown, 1, -EINVAL,
 		      "dut: unknown setting 'baud'; allowed: irq, output, input");
 	refuse_device(&ioreq_device_uart16550, &nowhere, 1, -ENOENT,
-		      "output: cannot open '/nowhere/file': No such file or directory");
+		      "dut: setting 'output': cannot open '/nowhere/file': No such file or directory");
 	refuse_device(&ioreq_device_uart16550, no_input, 2, -ENOENT,
-		      "input: cannot open '/nowhere/file': No such file or directory");
+		      "dut: setting 'input': cannot open '/nowhere/file': No such file or directory");
 }
 
 #define uart_test(name) cmocka_unit_test_setup_teardown(name, make_uart, end_uart)
