@@ -299,8 +299,10 @@ static void check_record(const struct ioreq_client_stats *client)
 void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t removed)
 {
 	const struct ioreq_vm_stats *stats = rig_vm_stats(vm);
-	uint64_t completed = removed;
+	uint64_t completed = load_relaxed(&stats->departed);
 
+	RIG_CHECK(completed == removed, "VM %s: %lu completions of removed clients, not %lu", vm->name, completed,
+		  removed);
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		const struct ioreq_client_stats *client = &vm->rig->stats->clients[i];
 
@@ -580,7 +582,9 @@ void rig_device_add(struct rig_device *device)
 	struct ioreq_error error = {.text = ""};
 	int status;
 
-	device->tag = tag_of(device);
+	/* Once: vCPUs may read it while the device is added again. */
+	if (!device->tag)
+		device->tag = tag_of(device);
 	for (unsigned w = 0; w < RIG_MAX_WINDOWS; w++)
 		for (unsigned space = 0; (device->windows >> w & 1) && space < IOREQ_NR_SPACES; space++)
 			ranges[config.nr_ranges++] = rig_window(space, w);

@@ -15,10 +15,13 @@ static int notify(void *context, unsigned vcpu, uint32_t sequence)
 	struct stand *stand = context;
 	struct ioreq_slot_state slot = ioreq_page_state_and_sequence(&stand->slots->req_slot[vcpu]);
 
+	add_relaxed(&stand->backend.in_notify, 1);
 	if (slot.state != ACRN_IOREQ_STATE_COMPLETE || slot.sequence != sequence)
 		add_relaxed(&stand->backend.early, 1);
 	store_relaxed(&stand->backend.sequence[vcpu], sequence);
 	add_relaxed(&stand->backend.notified[vcpu], 1);
+	while (stand->backend.notify_gate && sem_wait(stand->backend.notify_gate))
+		;
 	/* Release, as a backend's wake-up orders. Pairs with the acquire of ioreq_vcpu_completed(). */
 	store_release(&stand->control->notify[vcpu].word, sequence);
 	return stand->backend.notify_result;
@@ -121,6 +124,11 @@ unsigned stand_sweep(struct stand *stand)
 void stand_post(struct stand *stand, unsigned vcpu, const struct ioreq_access *access)
 {
 	assert_int_equal(ioreq_vcpu_post(&stand->vcpus[vcpu], access), 0);
+}
+
+void stand_force_pending(struct stand *stand, unsigned vcpu)
+{
+	store_release(&stand->slots->req_slot[vcpu].processed, ACRN_IOREQ_STATE_PENDING);
 }
 
 uint64_t stand_finish(struct stand *stand, unsigned vcpu)

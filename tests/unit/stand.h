@@ -70,6 +70,8 @@ struct stand_backend {
 	struct stand_msi msi;
 	uint32_t nr_msis;
 	int notify_result, line_result, msi_result; /* what the test wants to be returned */
+	sem_t *notify_gate;                         /* a notify waits for it, if there is one */
+	uint32_t in_notify;                         /* notifies begun */
 };
 
 struct stand {
@@ -110,6 +112,9 @@ unsigned stand_sweep(struct stand *stand);
 
 /* Posts; fails the test if the slot is not FREE. */
 void stand_post(struct stand *stand, unsigned vcpu, const struct ioreq_access *access);
+
+/* What a wrong producer does: PENDING over whatever is there. */
+void stand_force_pending(struct stand *stand, unsigned vcpu);
 
 /* Sweeps until the vCPU's request is COMPLETE (thread delivery takes its time), takes the answer, frees the slot. */
 uint64_t stand_finish(struct stand *stand, unsigned vcpu);
