@@ -23,8 +23,8 @@
 #define BUSY_MS 1 /* between two looks while bytes come: 16 bytes each, as a UART's guest may wait for, is 128 kbit/s */
 #define IDLE_MS 10 /* when none came lately */
 #define BUSY_LOOKS 100
-#define RETRY_MS 50              /* a source at the end of its file, or a FIFO without a writer */
-#define STACK_BYTES (256 * 1024) /* the default is 8 MiB, all of it real memory after mlockall() */
+#define RETRY_MS 50        /* a source at the end of its file, or a FIFO without a writer */
+#define STACK_BYTES 262144 /* the default is 8 MiB, all of it real memory after mlockall() */
 
 struct ring {
 	alignas(64) uint32_t put; /* bytes ever put in, modulo 2^32: stored by the producer only */

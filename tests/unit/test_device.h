@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,6 +247,14 @@ static inline int make_fifo(const char *path)
 	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
+}
+
+/* Who writes into it now, waits. */
+static inline bool fifo_is_full(int fd)
+{
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+	return poll(&room, 1, 0) == 0;
 }
 
 static inline size_t read_path(const char *path, char *buffer, size_t bytes)

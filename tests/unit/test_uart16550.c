@@ -456,6 +456,8 @@ static void test_uart16550_full_output_shows_not_empty_loses_nothing(void **unus
 		for (; in(LSR) == 0x60; quiet = 0)
 			for (int i = 0; i < 16; i++)
 				out(DATA, (uint8_t)(sent++ * 3));
+		if (!fifo_is_full(fifo))
+			quiet = 0;
 		sleep_ms(1);
 	}
 	assert_int_equal(in(LSR), 0x00);
