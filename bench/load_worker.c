@@ -78,11 +78,11 @@ static void advance_due(const struct ioreq_load_run *run, struct ioreq_load_vcpu
 
 static uint64_t count_overdue(const struct ioreq_load_run *run, const struct ioreq_load_vcpu *vcpu)
 {
-	uint64_t rate = run->options->rate_hz, nr;
+	uint64_t rate = run->options->rate_hz, stop_tsc = peek(&run->stop_tsc), nr;
 
-	if (!rate || vcpu->due_tsc >= run->stop_tsc)
+	if (!rate || vcpu->due_tsc >= stop_tsc)
 		return 0;
-	nr = (uint64_t)((double)(run->stop_tsc - vcpu->due_tsc) * (double)rate / (double)run->tsc_hz) + 1;
+	nr = (uint64_t)((double)(stop_tsc - vcpu->due_tsc) * (double)rate / (double)run->tsc_hz) + 1;
 	return nr < vcpu->quota ? nr : vcpu->quota;
 }
 
@@ -110,7 +110,7 @@ static bool try_post(struct ioreq_load_thread *thread, struct ioreq_load_vcpu *v
 
 	/* Acquire: stop_tsc. Pairs with ioreq_load_worker_stop(). */
 	if (__atomic_load_n(&run->stop, __ATOMIC_ACQUIRE)) {
-		vcpu->counts.overdue = count_overdue(run, vcpu);
+		poke(&vcpu->counts.overdue, count_overdue(run, vcpu));
 		finish_vcpu(thread, vcpu);
 		return true;
 	}

@@ -100,8 +100,15 @@ int ioreq_shm_guard(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART};
 
+	struct sigaction before;
+
 	sigemptyset(&action.sa_mask);
-	return sigaction(SIGBUS, &action, &previous_sigbus) ? -errno : 0;
+	if (sigaction(SIGBUS, &action, &before))
+		return -errno;
+	/* Asked for twice: what was there before is what the first call found. */
+	if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_sigbus)
+		previous_sigbus = before;
+	return 0;
 }
 
 static int guard_mapping(struct ioreq_shm *shm)
@@ -414,7 +421,7 @@ static int create_file(struct ioreq_shm *shm, const char *path, unsigned nr_vcpu
 
 	shm->fd = mkostemp(shm->path, O_CLOEXEC);
 	if (shm->fd < 0)
-		return ioreq_error_set(error, errno, "%s: cannot be created: %s", shm->path, strerror(errno));
+		return ioreq_error_set(error, errno, "%s: cannot be created: %s", path, strerror(errno));
 	/* Blocks now: on a full disk the first store to a sparse file would be a SIGBUS. */
 	status = posix_fallocate(shm->fd, 0, IOREQ_SHM_FILE_BYTES);
 	if (status)

@@ -5,17 +5,16 @@
  * Threads   ioreq_client_deliver*(): the poller. ioreq_client_thread(): the client's own. ioreq_complete(): any.
  * Memory    A client is freed when no table, no token and no thread knows it (client_control.c).
  */
-#define _LGPL_SOURCE
 #include "core/client.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <urcu-qsbr.h>
 
 #include "core/access.h"
 #include "core/atomic.h"
 #include "core/engine.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/vm.h"
 
 /* Empty looks before a parking client sleeps: some 20 us, longer than a burst's gaps, shorter than a tick. */
@@ -55,6 +54,8 @@ static void post(struct ioreq_client *client, struct ioreq_access *access)
 	/* PROCESSING first: the client may complete at once, and a late PROCESSING would overwrite COMPLETE. */
 	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	vm->inflight[access->vcpu] = client;
+	/* Generations are the ring's own: the last ring's could equal this one's. */
+	vm->reposted[access->vcpu] = 0;
 	vm->watched |= 1u << access->vcpu;
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, client->number);
 	ioreq_ring_post(client->ring, access);

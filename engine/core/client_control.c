@@ -26,6 +26,7 @@
 static int check_config(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_error *error)
 {
 	int status = ioreq_engine_check_name("client", config->name, error);
+	unsigned nr_clients = 0;
 
 	if (status)
 		return status;
@@ -34,24 +35,45 @@ static int check_config(struct ioreq_vm *vm, const struct ioreq_client_config *c
 	if ((unsigned)config->delivery > IOREQ_THREAD)
 		return ioreq_error_set(error, EINVAL, "client %s: delivery %u; allowed: inline, thread", config->name,
 				       (unsigned)config->delivery);
-	for (const struct ioreq_client *other = vm->clients; other; other = other->next)
+	for (const struct ioreq_client *other = vm->clients; other; other = other->next, nr_clients++)
 		if (strcmp(other->name, config->name) == 0 || other->number == ioreq_journal_client(config->name))
 			return ioreq_error_set(
 				error, EEXIST, "client %s: the VM has a client %s%s", config->name, other->name,
 				strcmp(other->name, config->name) ? ", and their journal numbers agree: rename one"
 								  : " already");
+	if (nr_clients >= IOREQ_MAX_CLIENTS)
+		return ioreq_error_set(error, ENOSPC, "client %s: more than %d clients in %s", config->name,
+				       IOREQ_MAX_CLIENTS, vm->name);
 	if (config->is_default && vm->default_client)
 		return ioreq_error_set(error, EEXIST, "client %s: %s is the default client already", config->name,
 				       vm->default_client->name);
 	return 0;
 }
 
-static struct ioreq_client *new_client(struct ioreq_vm *vm, const struct ioreq_client_config *config)
+static int take_record(struct ioreq_client *client, struct ioreq_error *error)
+{
+	struct ioreq_vm *vm = client->vm;
+
+	pthread_mutex_lock(&vm->engine->lock);
+	client->stats = ioreq_stats_add_client(vm->engine->stats, client->name);
+	pthread_mutex_unlock(&vm->engine->lock);
+	if (!client->stats)
+		return ioreq_error_set(error, ENOSPC,
+				       "client %s: %d clients already, those of all VMs and one for each VM counted",
+				       client->name, IOREQ_STATS_MAX_CLIENTS);
+	client->stats->vm = (uint64_t)(vm->stats - vm->engine->stats->vms);
+	client->stats->delivery = client->ring ? IOREQ_THREAD : IOREQ_INLINE;
+	return 0;
+}
+
+static int new_client(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_client **client_out,
+		      struct ioreq_error *error)
 {
 	struct ioreq_client *client = ioreq_engine_allocate(vm->engine, sizeof(*client), vm->poller->core);
+	int status = 0;
 
 	if (!client)
-		return NULL;
+		return ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
 	client->vm = vm;
 	client->ops = config->ops;
 	client->handle = config->ops->handle;
@@ -61,20 +83,17 @@ static struct ioreq_client *new_client(struct ioreq_vm *vm, const struct ioreq_c
 	if (config->delivery == IOREQ_THREAD) {
 		client->ring = ioreq_engine_allocate(vm->engine, sizeof(*client->ring), vm->poller->core);
 		if (!client->ring)
-			goto fail;
+			status = ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
 	}
-	pthread_mutex_lock(&vm->engine->lock);
-	client->stats = ioreq_stats_add_client(vm->engine->stats, config->name);
-	pthread_mutex_unlock(&vm->engine->lock);
-	if (!client->stats)
-		goto fail;
-	client->stats->vm = (uint64_t)(vm->stats - vm->engine->stats->vms);
-	client->stats->delivery = config->delivery;
-	return client;
-fail:
+	if (!status)
+		status = take_record(client, error);
+	if (!status) {
+		*client_out = client;
+		return 0;
+	}
 	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
-	return NULL;
+	return status;
 }
 
 static int create_device(struct ioreq_client *client, const struct ioreq_client_config *config,
@@ -159,9 +178,9 @@ static void free_client(struct ioreq_client *client)
 
 	if (client->created && client->ops->destroy)
 		client->ops->destroy(client->device);
-	pthread_mutex_lock(&vm->engine->lock);
-	ioreq_stats_remove(&client->stats->used);
-	pthread_mutex_unlock(&vm->engine->lock);
+	if (!vm->engine->ended)
+		add_relaxed(&vm->stats->departed, load_relaxed(&client->stats->completed));
+	ioreq_engine_drop_record(vm->engine, &client->stats->used);
 	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
 }
@@ -169,7 +188,7 @@ static void free_client(struct ioreq_client *client)
 /* Ends the thread. -EBUSY if its handler does not return. */
 static int end_thread(struct ioreq_client *client)
 {
-	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns;
+	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns + IOREQ_MARGIN_NS;
 
 	if (!client->started)
 		return 0;
@@ -189,15 +208,14 @@ static int end_thread(struct ioreq_client *client)
 static int add_locked(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_client **client_out,
 		      struct ioreq_error *error)
 {
-	struct ioreq_client *client, *old_default = vm->default_client;
+	struct ioreq_client *client = NULL, *old_default = vm->default_client;
 	int status = check_config(vm, config, error);
 
 	if (status)
 		return status;
-	client = new_client(vm, config);
-	if (!client)
-		return ioreq_error_set(error, ENOMEM, "client %s: out of memory, or %d clients", config->name,
-				       IOREQ_STATS_MAX_CLIENTS);
+	status = new_client(vm, config, &client, error);
+	if (status)
+		return status;
 	status = create_device(client, config, error);
 	if (status) {
 		free_client(client);
@@ -210,7 +228,9 @@ static int add_locked(struct ioreq_vm *vm, const struct ioreq_client_config *con
 		status = publish_added(client, config->ranges, config->nr_ranges, error);
 	if (status) {
 		vm->default_client = old_default;
-		end_thread(client);
+		/* Nothing was ever posted to it: its thread ends as soon as it is scheduled, whatever the VM's timeout is. */
+		while (end_thread(client))
+			;
 		free_client(client);
 		return status;
 	}
@@ -274,7 +294,7 @@ static int remove_locked(struct ioreq_client *client, struct ioreq_error *error)
 	if (status)
 		return status;
 	/* No sweep that could still deliver to it; then nothing of it in flight; then its thread; then the device. */
-	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns))
+	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		return ioreq_error_set(error, EBUSY,
 				       "client %s: poller %s is held by an inline handler that does not return",
 				       client->name, vm->poller->name);
@@ -338,6 +358,7 @@ static int remove_range_locked(struct ioreq_client *client, const struct ioreq_r
 		status = ioreq_vm_publish(vm, ranges, kept, error);
 	if (status)
 		free(ranges);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the VM has taken them over */
 	return status;
 }
 
@@ -456,6 +477,7 @@ int ioreq_set_line(struct ioreq_client *client, unsigned line, bool level)
 		and_release(&vm->lines, ~bit);
 	if (!enter_backend(vm))
 		return -ENODEV;
+	add_relaxed(&vm->stats->interrupts, 1);
 	status = vm->ops->set_line ? vm->ops->set_line(vm->context, line, level) : -ENOTSUP;
 	leave_backend(vm);
 	return status;
@@ -468,6 +490,7 @@ int ioreq_inject_msi(struct ioreq_client *client, uint64_t address, uint32_t dat
 
 	if (!enter_backend(vm))
 		return -ENODEV;
+	add_relaxed(&vm->stats->interrupts, 1);
 	status = vm->ops->inject_msi ? vm->ops->inject_msi(vm->context, address, data) : -ENOTSUP;
 	leave_backend(vm);
 	return status;

@@ -5,7 +5,6 @@
  * Threads   The reclaimer frees what pollers have forgotten; it is the only thread that waits for a grace period.
  * Memory    Everything comes from the host's allocator, or libc's.
  */
-#define _LGPL_SOURCE
 #include "core/engine.h"
 
 #include <errno.h>
@@ -13,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <urcu-qsbr.h>
 
 #include "core/atomic.h"
 #include "core/client.h"
 #include "core/error.h"
 #include "core/poller.h"
+#include "core/rcu.h"
 #include "core/stats.h"
 #include "core/vm.h"
 
@@ -148,6 +147,12 @@ int ioreq_engine_start_thread(struct ioreq_engine *engine, const char *name, int
 	return engine->host.start_thread(engine->host.context, name, core, run, argument, thread_out);
 }
 
+void ioreq_engine_drop_record(struct ioreq_engine *engine, uint64_t *used)
+{
+	if (!engine->ended)
+		ioreq_stats_remove(used);
+}
+
 /* ---- the reclaimer ----------------------------------------------------------------------------------------- */
 
 bool ioreq_engine_can_retire(struct ioreq_engine *engine)
@@ -168,7 +173,7 @@ void ioreq_engine_retire(struct ioreq_engine *engine, struct ioreq_poller *polle
 	if (!retired)
 		return;
 	*retired = (struct ioreq_retired){
-		.memory = memory, .bytes = bytes, .poller = poller, .sweeps = ioreq_poller_fence(poller)};
+		.memory = memory, .bytes = bytes, .poller = poller, .ticket = ioreq_poller_ask(poller)};
 	pthread_mutex_lock(&engine->retire_lock);
 	retired->next = engine->retired;
 	engine->retired = retired;
@@ -179,10 +184,10 @@ void ioreq_engine_retire(struct ioreq_engine *engine, struct ioreq_poller *polle
 
 static bool passed(const struct ioreq_retired *retired)
 {
-	return !ioreq_poller_running(retired->poller) || ioreq_poller_sweeps(retired->poller) >= retired->sweeps + 2;
+	return ioreq_poller_answered(retired->poller, retired->ticket);
 }
 
-/* Takes from the queue what its poller has swept past. */
+/* Takes from the queue what its poller has let go of. */
 static struct ioreq_retired *take_passed(struct ioreq_engine *engine)
 {
 	struct ioreq_retired **at = &engine->retired, *taken = NULL;
@@ -205,7 +210,7 @@ static struct ioreq_retired *take_passed(struct ioreq_engine *engine)
 static void free_retired(struct ioreq_engine *engine, struct ioreq_retired *taken)
 {
 	/*
-	 * RT4 grace period: every poller has announced a quiescent state. It is over at once, for the counters were seen to
+	 * RT4 grace period: every poller has announced a quiescent state. It is over at once, for they were seen to
 	 * move: an updater that waits long would have the poller pay for its wake-up. Pairs with RT3, RT9, RT10.
 	 */
 	synchronize_rcu();
@@ -304,12 +309,16 @@ int ioreq_engine_destroy(struct ioreq_engine *engine, struct ioreq_error *error)
 {
 	int status = 0;
 
+	engine->ended = true;
 	while (!status && engine->nr_vms)
 		status = ioreq_vm_destroy(engine->vms[0], error);
 	for (unsigned i = 0; !status && i < engine->nr_pollers; i++)
 		status = ioreq_poller_stop(engine->pollers[i], error);
-	if (status)
+	if (status) {
+		/* It goes on, and so does the giving back of records. */
+		engine->ended = false;
 		return status;
+	}
 	end_reclaimer(engine);
 	for (unsigned i = 0; i < engine->nr_pollers; i++)
 		ioreq_poller_free(engine->pollers[i]);

@@ -15,7 +15,7 @@ struct ioreq_retired {
 	void *memory;
 	size_t bytes;
 	struct ioreq_poller *poller;
-	uint64_t sweeps; /* of that poller when it was queued */
+	uint64_t ticket; /* of that poller, taken when it was queued */
 	struct ioreq_retired *next;
 };
 
@@ -33,6 +33,7 @@ struct ioreq_engine {
 	unsigned nr_pollers;
 	struct ioreq_vm *vms[IOREQ_STATS_MAX_VMS];
 	unsigned nr_vms;
+	bool ended; /* by ioreq_engine_destroy(): stats records stay, as the closing account */
 
 	/* The reclaimer. Its lock is innermost. */
 	pthread_mutex_t retire_lock;
@@ -47,6 +48,9 @@ void *ioreq_engine_allocate(struct ioreq_engine *engine, size_t bytes, int core)
 void ioreq_engine_release(struct ioreq_engine *engine, void *memory, size_t bytes);
 int ioreq_engine_start_thread(struct ioreq_engine *engine, const char *name, int core, void *(*run)(void *),
 			      void *argument, pthread_t *thread_out);
+
+/* Gives a stats record back, unless the whole engine ends. `used` is its first word. */
+void ioreq_engine_drop_record(struct ioreq_engine *engine, uint64_t *used);
 
 /* Room for another retired block? -EAGAIN before anything is changed, not after. */
 bool ioreq_engine_can_retire(struct ioreq_engine *engine);

@@ -34,13 +34,28 @@ static bool all_zero(const struct ioreq_block *block)
 	return true;
 }
 
+/* Two devices that shared memory would corrupt each other's state. */
+static bool overlaps_earlier(const struct ioreq_block *block, unsigned index)
+{
+	const struct ioreq_block_state *entry = &block->states[index];
+
+	for (unsigned i = 0; i < index; i++) {
+		const struct ioreq_block_state *other = &block->states[i];
+
+		if (entry->bytes && other->bytes && entry->offset < other->offset + other->bytes &&
+		    other->offset < entry->offset + entry->bytes)
+			return true;
+	}
+	return false;
+}
+
 static bool states_fit(const struct ioreq_block *block)
 {
 	for (unsigned i = 0; i < IOREQ_BLOCK_STATES; i++) {
 		const struct ioreq_block_state *entry = &block->states[i];
 
 		if (entry->bytes > MAX_STATE_BYTES || entry->offset > IOREQ_BLOCK_STATE_BYTES - entry->bytes ||
-		    entry->offset % ALIGN || !memchr(entry->name, 0, sizeof(entry->name)))
+		    entry->offset % ALIGN || !memchr(entry->name, 0, sizeof(entry->name)) || overlaps_earlier(block, i))
 			return false;
 	}
 	return true;
@@ -51,7 +66,7 @@ int ioreq_block_open(struct ioreq_block *block)
 	if (block->magic == BLOCK_MAGIC)
 		return block->bytes == sizeof(*block) && states_fit(block) ? 0 : -EPROTO;
 	/* The magic comes last: a block without it that is not zero is a start that was killed, or not ours. */
-	if (!all_zero(block) && block->bytes != sizeof(*block))
+	if (block->magic || (!all_zero(block) && block->bytes != sizeof(*block)))
 		return -EPROTO;
 	memset(block, 0, sizeof(*block));
 	block->bytes = sizeof(*block);

@@ -57,7 +57,7 @@ struct ioreq_poller_stats *ioreq_stats_add_poller(struct ioreq_stats *stats, con
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_POLLERS; i++) {
 		struct ioreq_poller_stats *record = &stats->pollers[i];
 
-		if (record->used)
+		if (load_relaxed(&record->used))
 			continue;
 		memset(record, 0, sizeof(*record));
 		publish(&record->used, record->name, name);
@@ -71,7 +71,7 @@ struct ioreq_vm_stats *ioreq_stats_add_vm(struct ioreq_stats *stats, const char 
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_VMS; i++) {
 		struct ioreq_vm_stats *record = &stats->vms[i];
 
-		if (record->used)
+		if (load_relaxed(&record->used))
 			continue;
 		memset(record, 0, sizeof(*record));
 		publish(&record->used, record->name, name);
@@ -85,7 +85,7 @@ struct ioreq_client_stats *ioreq_stats_add_client(struct ioreq_stats *stats, con
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		struct ioreq_client_stats *record = &stats->clients[i];
 
-		if (record->used)
+		if (load_relaxed(&record->used))
 			continue;
 		memset(record, 0, sizeof(*record));
 		/* Touches every page of the histogram, so that the poller does not do it first. */

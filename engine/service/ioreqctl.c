@@ -293,8 +293,10 @@ int main(int argc, char **argv)
 
 	/* A reader that has seen enough shall not kill us before the exit status is known. */
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2)
-		return refuse("a command is needed: watch or summary, not", "");
+	if (argc < 2) {
+		fputs("ioreqctl: no command given; see ioreqctl --help\n", stderr);
+		return EXIT_USAGE;
+	}
 	if (strcmp(argv[1], "--help") == 0)
 		return print_help();
 	if (strcmp(argv[1], "--version") == 0) {

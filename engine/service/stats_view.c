@@ -15,8 +15,7 @@
 #include "core/atomic.h"
 #include "core/error.h"
 
-#define ENGINE_RECORD "-" /* what the engine answered itself */
-#define LOOK_NS 1000000   /* between two looks for a request that seems lost */
+#define LOOK_NS 1000000 /* between two looks for a request that seems lost */
 
 /* ---- the mapping ------------------------------------------------------------------------------------------- */
 
@@ -60,7 +59,8 @@ static int map_stats(const char *path, int fd, struct ioreq_stats_view *view, st
 		munmap(memory, IOREQ_STATS_BYTES);
 		return rc;
 	}
-	*view = (struct ioreq_stats_view){.stats = memory, .device = info.st_dev, .inode = info.st_ino};
+	*view = (struct ioreq_stats_view){
+		.stats = memory, .memory = memory, .device = info.st_dev, .inode = info.st_ino};
 	return 0;
 }
 
@@ -82,8 +82,8 @@ int ioreq_stats_view_open(const char *path, struct ioreq_stats_view *view, struc
 
 void ioreq_stats_view_close(struct ioreq_stats_view *view)
 {
-	munmap((void *)(uintptr_t)view->stats, IOREQ_STATS_BYTES);
-	view->stats = NULL;
+	munmap(view->memory, IOREQ_STATS_BYTES);
+	*view = (struct ioreq_stats_view){.stats = NULL};
 }
 
 bool ioreq_stats_view_replaced(const struct ioreq_stats_view *view, const char *path)
@@ -131,6 +131,7 @@ void ioreq_stats_view_total(const struct ioreq_stats *stats, struct ioreq_stats_
 
 		if (!is_used(&vm->used))
 			continue;
+		totals->completed += load_relaxed(&vm->departed);
 		totals->posted += load_relaxed(&vm->posted);
 		totals->unclaimed += load_relaxed(&vm->reasons[IOREQ_UNCLAIMED]);
 	}
@@ -163,6 +164,7 @@ static struct ioreq_stats_account look_at_vm(const struct ioreq_stats *stats, un
 
 	if (!account.used)
 		return account;
+	account.completed = load_relaxed(&stats->vms[vm].departed);
 	/* Completions first: requests that pass between the two are taken for missing, never the other way round. */
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		const struct ioreq_client_stats *client = &stats->clients[i];
@@ -247,7 +249,8 @@ static const struct row heading = {
 
 static bool is_engine_record(const struct ioreq_client_stats *client)
 {
-	return strncmp(client->name, ENGINE_RECORD, IOREQ_STATS_NAME_BYTES) == 0;
+	/* "-": what the engine answered itself. */
+	return client->name[0] == '-' && client->name[1] == '\0';
 }
 
 static const char *delivery_name(const struct ioreq_client_stats *client)
@@ -362,6 +365,7 @@ static void print_incidents(const struct ioreq_vm_stats *vm, FILE *file)
 	print_incident(vm, "reposted", load_relaxed(&vm->reposted), &begun, file);
 	print_incident(vm, "notify errors", load_relaxed(&vm->notify_errors), &begun, file);
 	print_incident(vm, "clears", load_relaxed(&vm->clears), &begun, file);
+	print_incident(vm, "interrupts", load_relaxed(&vm->interrupts), &begun, file);
 	if (begun)
 		fputc('\n', file);
 }
@@ -484,6 +488,7 @@ static void json_vm(const struct ioreq_stats *stats, unsigned index, const struc
 	json_number("completed", account->completed, file);
 	json_number("lost", account->lost, file);
 	json_number("reposted", load_relaxed(&vm->reposted), file);
+	json_number("interrupts", load_relaxed(&vm->interrupts), file);
 	json_number("notify_errors", load_relaxed(&vm->notify_errors), file);
 	json_number("clears", load_relaxed(&vm->clears), file);
 	fputs(",\n     \"reasons\": {", file);

@@ -18,6 +18,7 @@
 
 struct ioreq_stats_view {
 	const struct ioreq_stats *stats;
+	void *memory; /* the same, as it was mapped */
 	dev_t device;
 	ino_t inode;
 };

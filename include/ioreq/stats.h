@@ -10,7 +10,9 @@
  * Account   Every request seen is counted once in its VM's `posted` and, when COMPLETE is stored, once in the
  *           `completed` of exactly one client record: who answered it. What the engine answers by itself (no owner,
  *           invalid, doorbells, the config-address latch, taken away) is in the VM's first record, named "-".
- *           posted - sum of completed = requests in flight.
+ *           What clients completed that were removed since is in the VM's `departed`.
+ *           posted - departed - sum of completed = requests in flight.
+ *           An engine that ends leaves its records as they were.
  * Units     Histograms are in TSC ticks, from PENDING seen to COMPLETE stored; tsc_hz converts.
  */
 #ifndef IOREQ_STATS_H
@@ -84,6 +86,8 @@ struct ioreq_vm_stats {
 	uint64_t reposted;      /* PENDING seen in a slot whose request a client still holds: the producer's error */
 	uint64_t notify_errors; /* a backend's notify failed */
 	uint64_t clears;
+	uint64_t interrupts; /* lines set and MSIs sent: up to one system call each, by whoever did it */
+	uint64_t departed;   /* completed by clients that were removed since */
 };
 
 struct ioreq_client_stats {

@@ -3,20 +3,21 @@
  * Tables that are replaced, and clients that are removed, under a poller that reads them: nothing is freed that it may
  * still read, and nobody waits for more than the poller's next sweeps.
  *
- * QSBR: the poller announces a quiescent state after each sweep and then counts the sweep. Its counter passes through
- * its store buffer: what others read lags behind by up to LAG sweeps, for the announcement has a fence only when a
- * grace period has been asked for. The reclaimer watches the counter so that the grace period it then asks for is over
- * at once; the grace period is the proof, the counter alone is none (COUNT_ONLY, and why it holds with LAG=0).
+ * QSBR: the poller announces a quiescent state after each sweep, then answers tickets. Its stores pass through its
+ * store buffer: what others read lags behind by up to LAG sweeps, for the announcement has a fence only when a grace
+ * period has been asked for. A ticket carries the asker's updates (release, acquire), so its answer is a proof by
+ * itself, however late it arrives; the reclaimer also asks for a grace period, which is then over at once. A mere count
+ * of sweeps, seen late, is no proof (COUNTS).
  *
  * Size      NT tables, SWEEPS sweeps of the poller, which then unregisters; client 0 is inline and owns ranges in the
  *           tables below OWNED only.
  * Switches  STUCK         an inline handler may never return
- * Mutations COUNT_ONLY    freed after two counted sweeps, without the grace period
- *           QUIESCE_COUNTS  the same, only where a client is removed
- *           ONE_SWEEP     as COUNT_ONLY, after one
+ *           TICKETS_ONLY  the reclaimer asks for no grace period: the tickets hold alone
+ * Mutations COUNTS        a count of two sweeps in the ticket's place
+ *           ANSWER_FIRST  a ticket is answered at the start of the sweep's reads, not between two sweeps
+ *           ASK_EARLY     the ticket is taken before the table is replaced
  *           NO_WAIT       a table is freed when it is replaced
- *           HINT_POINTER  the last hit is kept as a pointer into the table, across the quiescent state
- *           MID_SWEEP     the quiescent state is announced inside the sweep
+ *           HINT_POINTER  the last hit is kept as a pointer into the table, across the end of the sweep (with TICKETS_ONLY)
  *           REMOVE_EARLY  the client is freed before the table without it is published
  *           REMOVE_NOWAIT the client is freed as soon as that table is published
  *           NO_UNREGISTER the poller returns, but stays registered
@@ -35,6 +36,8 @@
 
 byte table;            /* the published one */
 byte counted, visible; /* sweeps: by the poller, in memory */
+byte asked;            /* tickets given out */
+byte answered, seen_answered; /* tickets answered: by the poller, in memory */
 byte grace, announced; /* the grace period asked for; the one that the poller has announced */
 bool running = true, registered = true, stuck;
 
@@ -44,23 +47,24 @@ byte retired_at[NT] = NONE;
 
 #define READ(t) assert(!table_freed[t])
 
-/* The counter's store buffer: one store after the other becomes visible. */
+/* The poller's store buffer. */
 active proctype store_buffer()
 {
 end_idle:
 	do
 	:: atomic { visible < counted -> visible++ }
+	:: atomic { seen_answered < answered -> seen_answered = answered }
 	od
 }
 
 /* rcu_quiescent_state(): a fence and a store, if somebody waits. */
 inline quiescent()
 {
-#if defined(COUNT_ONLY) || defined(ONE_SWEEP)
+#if defined(TICKETS_ONLY) || defined(COUNTS) || defined(ANSWER_FIRST) || defined(ASK_EARLY)
 	skip
 #else
 	if
-	:: atomic { announced != grace -> visible = counted; announced = grace }
+	:: atomic { announced != grace -> visible = counted; seen_answered = answered; announced = grace }
 	:: announced == grace
 	fi
 #endif
@@ -79,8 +83,8 @@ active proctype poller()
 		fi;
 #endif
 		seen = table;
-#ifdef MID_SWEEP
-		quiescent();
+#ifdef ANSWER_FIRST
+		answered = asked;
 #endif
 		READ(seen);
 		if
@@ -97,15 +101,16 @@ active proctype poller()
 		fi;
 		READ(seen);
 		hint = seen;
-#ifndef MID_SWEEP
 		quiescent();
+#ifndef ANSWER_FIRST
+		answered = asked;
 #endif
 		/* A buffer has an end: the store waits for room. */
-		atomic { counted - visible < LAG || LAG == 0 -> counted++; visible = (LAG == 0 -> counted : visible) }
+		atomic { counted - visible < LAG -> counted++ }
 	:: else -> break
 	od;
-	/* ioreq_poller_run() unregisters before it returns; that is a fence too. */
-	atomic { visible = counted; seen = 0; hint = 0 };
+	/* ioreq_poller_loop() unregisters before it returns; that is a fence too. */
+	atomic { visible = counted; seen_answered = answered; seen = 0; hint = 0 };
 #ifndef NO_UNREGISTER
 	registered = false;
 #endif
@@ -121,20 +126,52 @@ over:
 	skip
 }
 
-/* The updater publishes (release), then a full fence, then the counter is read: an atomic step each. */
+/* ioreq_poller_ask(): a release, so that who sees the ticket sees the table. COUNTS: the sweeps as they are visible. */
+inline ask(TICKET_)
+{
+#ifdef COUNTS
+	TICKET_ = visible + 2
+#else
+	atomic { asked++; TICKET_ = asked }
+#endif
+}
+
+#ifdef COUNTS
+#define ANSWERED(TICKET_) (visible >= TICKET_)
+#else
+#define ANSWERED(TICKET_) (seen_answered >= TICKET_)
+#endif
+
+inline await_answer(TICKET_)
+{
+	if
+	:: ANSWERED(TICKET_)
+	:: !running
+#ifdef STUCK
+	:: stuck -> gave_up = true
+#endif
+	fi
+}
+
 inline publish(T_)
 {
-	table = T_;
 #ifdef NO_WAIT
+	table = T_;
 	table_freed[T_ - 1] = true
+#elif defined(ASK_EARLY)
+	ask(ticket);
+	table = T_;
+	retired_at[T_ - 1] = ticket
 #else
-	retired_at[T_ - 1] = visible
+	table = T_;
+	ask(ticket);
+	retired_at[T_ - 1] = ticket
 #endif
 }
 
 inline grace_period()
 {
-#if defined(COUNT_ONLY) || defined(ONE_SWEEP)
+#if defined(TICKETS_ONLY) || defined(COUNTS) || defined(ANSWER_FIRST) || defined(ASK_EARLY)
 	skip
 #else
 	atomic { grace++; period = grace };
@@ -148,23 +185,6 @@ inline grace_period()
 #endif
 }
 
-#ifdef ONE_SWEEP
-#define ENOUGH 1
-#else
-#define ENOUGH 2
-#endif
-
-inline sweeps_passed(SINCE_)
-{
-	if
-	:: visible >= SINCE_ + ENOUGH
-	:: !running
-#ifdef STUCK
-	:: stuck -> gave_up = true
-#endif
-	fi
-}
-
 #ifndef NO_WAIT
 /* The reclaimer: tables in the order in which they were replaced. A reload never waits for it. */
 active proctype reclaimer()
@@ -175,7 +195,7 @@ active proctype reclaimer()
 	do
 	:: t < NT - 1 ->
 		retired_at[t] != NONE;
-		sweeps_passed(retired_at[t]);
+		await_answer(retired_at[t]);
 		grace_period();
 #ifdef STUCK
 		if
@@ -193,7 +213,7 @@ active proctype reclaimer()
 /* Updates, the last of which takes the client's ranges away; then the client goes. */
 active proctype control()
 {
-	byte t = 1, since, period;
+	byte t = 1, ticket;
 	bool gave_up;
 
 	do
@@ -201,20 +221,17 @@ active proctype control()
 	:: else -> break
 	od;
 #ifdef REMOVE_EARLY
-	since = visible;
-	sweeps_passed(since);
-	grace_period();
+	/* ioreq_poller_quiesce() */
+	ask(ticket);
+	await_answer(ticket);
 	client_freed = true;
 	publish(OWNED);
 #else
 	publish(OWNED);
 #ifndef REMOVE_NOWAIT
 	/* ioreq_poller_quiesce() */
-	since = visible;
-	sweeps_passed(since);
-#ifndef QUIESCE_COUNTS
-	grace_period();
-#endif
+	ask(ticket);
+	await_answer(ticket);
 #endif
 #ifdef STUCK
 	if

@@ -236,13 +236,12 @@ fails park -DREPOST -DWATCH_STATE
 # Tables and clients that come and go.
 holds attach
 holds attach -DSTUCK
-holds attach -DLAG=0 -DCOUNT_ONLY
-fails attach -DCOUNT_ONLY
-fails attach -DQUIESCE_COUNTS
-fails attach -DONE_SWEEP
+holds attach -DTICKETS_ONLY
+fails attach -DCOUNTS
+fails attach -DANSWER_FIRST
+fails attach -DASK_EARLY
 fails attach -DNO_WAIT
-fails attach -DHINT_POINTER
-fails attach -DMID_SWEEP
+fails attach -DTICKETS_ONLY -DHINT_POINTER
 fails attach -DREMOVE_EARLY
 fails attach -DREMOVE_NOWAIT
 fails attach -DNO_UNREGISTER

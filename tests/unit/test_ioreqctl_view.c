@@ -230,6 +230,33 @@ static void test_ioreqctl_view_account_living_engine_in_flight_not_lost(void **s
 	pthread_join(engine, NULL);
 }
 
+/* There is no moment in which nothing is in flight, but no request is missing for ever. */
+static void *play_busy_engine(void *argument)
+{
+	struct timespec pause = {.tv_nsec = 20000000};
+
+	(void)argument;
+	nanosleep(&pause, NULL);
+	__atomic_fetch_add(&stats->vms[5].posted, 1, __ATOMIC_RELEASE);
+	nanosleep(&pause, NULL);
+	__atomic_fetch_add(&stats->clients[1].completed, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_ioreqctl_view_account_busy_engine_none_lost(void **state)
+{
+	pthread_t engine;
+
+	(void)state;
+	stats->pid = (uint64_t)getpid();
+	stats->vms[0].posted = 21;
+	stats->vms[5] = (struct ioreq_vm_stats){.used = 1, .name = "vm5", .posted = 3};
+	add_client(9, "x", 5, 3);
+	assert_int_equal(pthread_create(&engine, NULL, play_busy_engine, NULL), 0);
+	assert_int_equal(ioreq_stats_view_account(stats, 500000000, accounts), 0);
+	pthread_join(engine, NULL);
+}
+
 /* ---- adding up --------------------------------------------------------------------------------------------- */
 
 static void test_ioreqctl_view_total_sums_used_records(void **state)
@@ -356,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ioreqctl_view_account_unused_record_not_counted, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_account_living_engine_still_lost_after_settling, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_account_living_engine_in_flight_not_lost, start),
+		cmocka_unit_test_setup(test_ioreqctl_view_account_busy_engine_none_lost, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_total_sums_used_records, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_interval_only_what_came_between, start),
 		cmocka_unit_test_setup(test_ioreqctl_view_time_three_digits_and_unit, start),

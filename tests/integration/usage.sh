@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Wrong command lines and places: one sentence that names place, value and what is allowed, a distinct status, no crash.
+. "$(dirname "$0")/lib.sh"
+
+# refused STATUS PATTERN COMMAND...
+refused()
+{
+	wanted=$1 pattern=$2
+	shift 2
+	timeout 10 "$@" >"$work/out" 2>&1 </dev/null
+	status=$?
+	[ "$status" -eq "$wanted" ] || fail "$*: status $status, expected $wanted: $(cat "$work/out")"
+	grep -q -- "$pattern" "$work/out" || fail "$*: no '$pattern' in: $(cat "$work/out")"
+}
+
+for program in ioreqd ioreqctl ioreq-kvm ioreq-bench; do
+	refused 0 '^[Uu]sage: ' "$bin/$program" --help
+	refused 0 "^$program [0-9]*\.[0-9]*\.[0-9]*$" "$bin/$program" --version
+	refused 2 "$program" "$bin/$program" --no-such-option
+done
+refused 2 "'17'; allowed: 1..16" "$bin/ioreqd" --vcpus 17
+refused 2 "'0'; allowed: 1..16" "$bin/ioreqd" --vcpus 0
+refused 2 "'1x'; allowed" "$bin/ioreqd" --vcpus 1x
+refused 2 "'-1'; allowed" "$bin/ioreqd" --core -1
+refused 2 "'fast'; allowed: pause, spin, yield" "$bin/ioreqd" --idle fast
+refused 2 "unexpected argument 'x'" "$bin/ioreqd" x
+refused 1 "$work/none/stats" "$bin/ioreqd" --stats "$work/none/stats"
+refused 1 'console' "$bin/ioreqd" --stats "$stats" --console "$work/none/console"
+refused 1 'core 1023' "$bin/ioreqd" --stats "$stats" --console "$console" --serial "$console" --core 1023
+refused 1 "$work/none" "$bin/ioreqctl" summary --stats "$work/none"
+printf 'not counters' >"$work/foreign"
+refused 1 "$work/foreign" "$bin/ioreqctl" summary --stats "$work/foreign"
