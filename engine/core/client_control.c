@@ -353,6 +353,7 @@ static int remove_range_locked(struct ioreq_client *client, const struct ioreq_r
 		status = ioreq_vm_publish(vm, ranges, kept, error);
 	if (status)
 		free(ranges);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the VM has taken them over */
 	return status;
 }
 

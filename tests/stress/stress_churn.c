@@ -54,7 +54,7 @@ static bool answered_by(const struct rig_vcpu *vcpu, uint64_t value, const struc
 	if (vcpu->access.direction == IOREQ_READ &&
 	    value != (rig_answer(device, vcpu->index, vcpu->sequence) & ioreq_width_mask(vcpu->access.size)))
 		return false;
-	return device->seen[vcpu->index] == vcpu->sequence;
+	return rig_seen(device, vcpu->index) == vcpu->sequence;
 }
 
 static void check_owner(const struct rig_vcpu *vcpu, uint64_t value, uint64_t first, uint64_t last)
