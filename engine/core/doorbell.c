@@ -4,7 +4,7 @@
  *
  * Threads   Adding and removing: any but the engine's own, under the VM's lock. Finding: any but a poller; a lock of its
  *           own, so that a device can ask while it is being created under the VM's lock.
- * Memory    An eventfd is closed when the poller has passed two quiescent states without the doorbell in its table.
+ * Memory    An eventfd is closed when the poller has answered that it no longer has the doorbell in its table.
  */
 #include "core/doorbell.h"
 

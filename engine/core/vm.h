@@ -107,6 +107,9 @@ int ioreq_vm_publish(struct ioreq_vm *vm, struct ioreq_owned_range *ranges, size
 /* Has the poller end all requests of `client` (NULL: of the VM), and waits. -EBUSY names who holds one. */
 int ioreq_vm_drain(struct ioreq_vm *vm, struct ioreq_client *client, bool detach, struct ioreq_error *error);
 
+/* The client whose inline handler holds the VM's poller, as far as can be seen without waiting. */
+bool ioreq_vm_inline_holder(struct ioreq_vm *vm, char name[IOREQ_NAME_BYTES]);
+
 struct ioreq_client *ioreq_vm_find_client(const struct ioreq_vm *vm, const char *name);
 
 #endif
