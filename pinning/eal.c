@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,11 +35,12 @@ static_assert(PINNING_MAX_POLLERS + 1 <= RTE_MAX_LCORE, "lcores");
 #define OWN_MIB "2"
 
 struct eal {
-	bool used; /* a start was tried: there is no second */
+	bool used;
 	bool starting;
 	void (*log)(void *context, const char *line);
 	void *log_context;
 	FILE *stream;
+	int stderr_fd;          /* the process's own, while EAL's stack traces go to nobody; -1: not moved */
 	size_t nr_held;         /* bytes of `held` */
 	char held[LINES_BYTES]; /* what EAL says while it starts */
 };
@@ -120,7 +122,7 @@ static const char *reason(size_t *length_out)
 
 static void say(const char *text, size_t length)
 {
-	ssize_t written = write(STDERR_FILENO, text, length);
+	ssize_t written = write(eal.stderr_fd < 0 ? STDERR_FILENO : eal.stderr_fd, text, length);
 
 	(void)written;
 }
@@ -128,12 +130,13 @@ static void say(const char *text, size_t length)
 /* EAL's answer to what it calls impossible. There is nothing to return to; there is a sentence and a status. */
 static void on_abort(int number)
 {
-	static const char before[] = "ioreqd: DPDK's EAL gave up: ";
+	static const char before[] = ": DPDK's EAL gave up: ";
 	static const char after[] = "; see what changed on this machine since the checks (ioreqctl doctor)\n";
 	size_t length;
 	const char *text = reason(&length);
 
 	(void)number;
+	say(program_invocation_short_name, strlen(program_invocation_short_name));
 	say(before, sizeof(before) - 1);
 	say(text, length);
 	say(after, sizeof(after) - 1);
@@ -215,6 +218,27 @@ static int open_stream(const struct pinning_config *config)
 	return rte_openlog_stream(eal.stream) ? -EINVAL : 0;
 }
 
+/* A stack trace goes to descriptor 2 itself. Without /dev/null the sentence still comes, after the trace. */
+static void silence_stderr(void)
+{
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	eal.stderr_fd = nowhere < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (eal.stderr_fd >= 0)
+		dup2(nowhere, STDERR_FILENO);
+	if (nowhere >= 0)
+		close(nowhere);
+}
+
+static void restore_stderr(void)
+{
+	if (eal.stderr_fd < 0)
+		return;
+	dup2(eal.stderr_fd, STDERR_FILENO);
+	close(eal.stderr_fd);
+	eal.stderr_fd = -1;
+}
+
 /* EAL prints some errors on stderr and its usage on stdout by itself: they go the way of its log. */
 static int init_quietly(struct arguments *arguments)
 {
@@ -226,6 +250,7 @@ static int init_quietly(struct arguments *arguments)
 
 	threads_block_signals(&before);
 	sigaction(SIGABRT, &guard, &before_abort);
+	silence_stderr();
 	eal.starting = true;
 	stdout = eal.stream;
 	stderr = eal.stream;
@@ -234,9 +259,15 @@ static int init_quietly(struct arguments *arguments)
 	stdout = out;
 	stderr = err;
 	eal.starting = false;
+	restore_stderr();
 	sigaction(SIGABRT, &before_abort, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return status < 0 ? -rte_errno : 0;
+}
+
+bool pinning_eal_used(void)
+{
+	return eal.used;
 }
 
 enum pinning_status pinning_eal_start(const struct pinning_config *config, int main_core, const struct memory *memory,
@@ -247,10 +278,6 @@ enum pinning_status pinning_eal_start(const struct pinning_config *config, int m
 	size_t length;
 	int status;
 
-	if (eal.used)
-		return pinning_refuse(error, PINNING_EAL,
-				      "DPDK's EAL was started before in this process, and starts only once: end the "
-				      "process and start it again");
 	eal.used = true;
 	if (open_stream(config))
 		return pinning_refuse(error, PINNING_NO_MEMORY, "no memory for EAL's log: free some and start again");

@@ -20,6 +20,9 @@
 enum pinning_status pinning_eal_start(const struct pinning_config *config, int main_core, const struct memory *memory,
 				      struct ioreq_error *error);
 
+/* Was it tried already in this process? Then there is no second time. */
+bool pinning_eal_used(void);
+
 /* Runs `run` on the core of configuration entry `index` and returns at once. 0; -EBUSY: the last one still runs. */
 int pinning_eal_launch(unsigned index, int (*run)(void *), void *argument);
 

@@ -78,7 +78,6 @@ enum pinning_status memory_plan(const char *root, const struct pinning_config *c
 				struct ioreq_error *error)
 {
 	struct memory memory = {.huge = config->hugepages != PINNING_HUGEPAGES_OFF};
-	struct ioreq_error missing = {.text = ""};
 	enum pinning_status status;
 
 	if (config->memory_bytes < PINNING_MIN_MEMORY || config->memory_bytes > PINNING_MAX_MEMORY)
@@ -89,13 +88,10 @@ enum pinning_status memory_plan(const char *root, const struct pinning_config *c
 	if (status)
 		return status;
 	plan_nodes(config, &memory);
-	status = memory.huge ? check_hugepages(&memory, &missing) : PINNING_OK;
+	status = memory.huge ? check_hugepages(&memory, &memory.missing) : PINNING_OK;
 	if (status && config->hugepages == PINNING_HUGEPAGES_REQUIRE)
-		return pinning_refuse(error, status, "%s", missing.text);
-	if (status) {
-		pinning_say(config, "pinning: no-hugepages reason=\"ordinary pages instead: %s\"", missing.text);
-		memory.huge = false;
-	}
+		return pinning_refuse(error, status, "%s", memory.missing.text);
+	memory.huge = memory.huge && !status;
 	status = check_available(root, &memory, error);
 	if (!status)
 		*memory_out = memory;

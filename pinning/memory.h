@@ -17,10 +17,11 @@
 struct memory {
 	struct nodes nodes;
 	bool huge;
-	bool wanted[NODES_MAX]; /* nodes with a poller */
-	uint64_t bytes;         /* on each of them */
-	int home;               /* node of the first poller: for what belongs to no core */
-	int heaps[NODES_MAX];   /* EAL's number for the node's heap */
+	struct ioreq_error missing; /* why there are no hugepages though they are preferred; or "" */
+	bool wanted[NODES_MAX];     /* nodes with a poller */
+	uint64_t bytes;             /* on each of them */
+	int home;                   /* node of the first poller: for what belongs to no core */
+	int heaps[NODES_MAX];       /* EAL's number for the node's heap */
 	void *mappings[NODES_MAX];
 };
 

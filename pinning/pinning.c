@@ -218,8 +218,13 @@ static int first_of(const cpu_set_t *cpus)
 
 static enum pinning_status start(struct pinning *pinning, struct ioreq_error *error)
 {
-	enum pinning_status status = take_name(pinning, error);
+	enum pinning_status status;
 
+	if (pinning_eal_used())
+		return pinning_refuse(error, PINNING_EAL,
+				      "DPDK's EAL was started before in this process, and starts only once: end the "
+				      "process and start it again");
+	status = take_name(pinning, error);
 	if (!status)
 		status = check(pinning, error);
 	if (status)
@@ -230,6 +235,9 @@ static enum pinning_status start(struct pinning *pinning, struct ioreq_error *er
 		undo(pinning);
 		return status;
 	}
+	if (pinning->memory.missing.text[0])
+		pinning_say(&pinning->config, "pinning: no-hugepages reason=\"ordinary pages instead: %s\"",
+			    pinning->memory.missing.text);
 	status = pinning_eal_start(&pinning->config, first_of(&pinning->housekeeping), &pinning->memory, error);
 	return status ? status : establish(pinning, error);
 }
@@ -421,7 +429,7 @@ void pinning_end(struct pinning *pinning)
 	}
 	pinning_eal_end();
 	memory_end(&pinning->memory);
-	pthread_attr_destroy(&pinning->before_stack);
+	undo(pinning);
 	close(pinning->name_fd);
 	free(pinning);
 }

@@ -117,7 +117,10 @@ int pinning_locate(const struct pinning *pinning, const void *address, int core,
 /* Moves a page-aligned mapping of the caller's to the node of `core`. -errno: it stays where it is, and works. */
 int pinning_move_memory(const struct pinning *pinning, void *memory, size_t bytes, int core);
 
-/* Gives everything back but EAL's threads, which sleep. All pollers have been waited for. */
+/*
+ * Gives everything back, the caller's affinity too, but for EAL's threads, which sleep, and the lock on memory. All
+ * pollers have been stopped.
+ */
 void pinning_end(struct pinning *pinning);
 
 #endif
