@@ -50,30 +50,12 @@ static int check_config(struct ioreq_vm *vm, const struct ioreq_client_config *c
 	return 0;
 }
 
-static int take_record(struct ioreq_client *client, struct ioreq_error *error)
-{
-	struct ioreq_vm *vm = client->vm;
-
-	pthread_mutex_lock(&vm->engine->lock);
-	client->stats = ioreq_stats_add_client(vm->engine->stats, client->name);
-	pthread_mutex_unlock(&vm->engine->lock);
-	if (!client->stats)
-		return ioreq_error_set(error, ENOSPC,
-				       "client %s: %d clients already, those of all VMs and one for each VM counted",
-				       client->name, IOREQ_STATS_MAX_CLIENTS);
-	client->stats->vm = (uint64_t)(vm->stats - vm->engine->stats->vms);
-	client->stats->delivery = client->ring ? IOREQ_THREAD : IOREQ_INLINE;
-	return 0;
-}
-
-static int new_client(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_client **client_out,
-		      struct ioreq_error *error)
+static struct ioreq_client *new_client(struct ioreq_vm *vm, const struct ioreq_client_config *config)
 {
 	struct ioreq_client *client = ioreq_engine_allocate(vm->engine, sizeof(*client), vm->poller->core);
-	int status = 0;
 
 	if (!client)
-		return ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
+		return NULL;
 	client->vm = vm;
 	client->ops = config->ops;
 	client->handle = config->ops->handle;
@@ -83,17 +65,27 @@ static int new_client(struct ioreq_vm *vm, const struct ioreq_client_config *con
 	if (config->delivery == IOREQ_THREAD) {
 		client->ring = ioreq_engine_allocate(vm->engine, sizeof(*client->ring), vm->poller->core);
 		if (!client->ring)
-			status = ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
+			goto fail;
 	}
-	if (!status)
-		status = take_record(client, error);
-	if (!status) {
-		*client_out = client;
-		return 0;
-	}
-	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
+	return client;
+fail:
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
-	return status;
+	return NULL;
+}
+
+static int take_record(struct ioreq_client *client, const struct ioreq_client_config *config, struct ioreq_error *error)
+{
+	struct ioreq_vm *vm = client->vm;
+
+	pthread_mutex_lock(&vm->engine->lock);
+	client->stats = ioreq_stats_add_client(vm->engine->stats, config->name);
+	pthread_mutex_unlock(&vm->engine->lock);
+	if (!client->stats)
+		return ioreq_error_set(error, ENOSPC, "client %s: more than %d clients in all VMs together",
+				       config->name, IOREQ_STATS_MAX_CLIENTS);
+	client->stats->vm = (uint64_t)(vm->stats - vm->engine->stats->vms);
+	client->stats->delivery = config->delivery;
+	return 0;
 }
 
 static int create_device(struct ioreq_client *client, const struct ioreq_client_config *config,
@@ -178,9 +170,10 @@ static void free_client(struct ioreq_client *client)
 
 	if (client->created && client->ops->destroy)
 		client->ops->destroy(client->device);
-	if (!vm->engine->ended)
+	if (client->stats && !vm->engine->ended)
 		add_relaxed(&vm->stats->departed, load_relaxed(&client->stats->completed));
-	ioreq_engine_drop_record(vm->engine, &client->stats->used);
+	if (client->stats)
+		ioreq_engine_drop_record(vm->engine, &client->stats->used);
 	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
 }
@@ -208,15 +201,17 @@ static int end_thread(struct ioreq_client *client)
 static int add_locked(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_client **client_out,
 		      struct ioreq_error *error)
 {
-	struct ioreq_client *client = NULL, *old_default = vm->default_client;
+	struct ioreq_client *client, *old_default = vm->default_client;
 	int status = check_config(vm, config, error);
 
 	if (status)
 		return status;
-	status = new_client(vm, config, &client, error);
-	if (status)
-		return status;
-	status = create_device(client, config, error);
+	client = new_client(vm, config);
+	if (!client)
+		return ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
+	status = take_record(client, config, error);
+	if (!status)
+		status = create_device(client, config, error);
 	if (status) {
 		free_client(client);
 		return status;

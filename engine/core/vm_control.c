@@ -360,8 +360,8 @@ bool ioreq_vm_attached(const struct ioreq_vm *vm)
 
 static void close_backend(struct ioreq_vm *vm)
 {
+	/* B2 full, twice: the door is closed before the callers are counted. Pairs with B1, B5. They stay for a call only. */
 	store_full(&vm->backend_ready, 0);
-	/* B2 full: the door is closed before the callers are counted. Pairs with B1, B5. Callers stay for a call only. */
 	while (load_full(&vm->callers))
 		ioreq_engine_sleep_ns(DRAIN_POLL_NS);
 }

@@ -382,7 +382,7 @@ static void stuck_inline(void)
 	EXPECT_BUSY("clear", ioreq_vm_clear(vm.vm, &error), "holder");
 	EXPECT_BUSY("detach", ioreq_vm_detach(vm.vm, &error), "holder");
 	EXPECT_BUSY("client_remove", rig_device_remove(&devices[1], &error), "poller p0");
-	EXPECT_BUSY("poller_stop", ioreq_poller_stop(rig.poller, &error), "poller p0");
+	EXPECT_BUSY("poller_stop", ioreq_poller_stop(rig.poller, &error), "holder");
 	EXPECT_BUSY("engine_destroy", ioreq_engine_destroy(rig.engine, &error), "holder");
 	for (unsigned i = 0; i < 100; i++) {
 		rig_vcpu_post(&vcpu);

@@ -3,8 +3,9 @@
  * A page file that loses its pages under load: that VM is lost and reported, detaches and is served again from a new
  * file; another VM of the same poller notices nothing.
  *
- * Cuts      To nothing; to the slots without their control page; to nothing and back to full size, which leaves zeroed
- *           slots that read as requests and raises no SIGBUS.
+ * Cuts      To nothing; to the slots without their control page; to nothing and back to full size, at once, which leaves
+ *           zeroed slots that read as requests and raises no SIGBUS, or after the poller has met the SIGBUS.
+ * Idle slot The last vCPU never posts: but for the zeroed slots of a file regrown at once, its slot stays FREE.
  *
  * Threads   Two vCPUs of the doomed VM (per round), two of the other; the main thread cuts; the poller, the clients'.
  * Memory    Page files in a folder of their own, in /dev/shm if there is one. Both sides' mappings are in this process.
@@ -20,12 +21,13 @@
 #include "rig.h"
 
 #define NR_VCPUS 2
+#define NR_SLOTS (NR_VCPUS + 1)
 #define NR_CLIENTS 4
 #define NR_SOUND_CLIENTS 2
 #define MS UINT64_C(1000000)
 #define PATH_BYTES 128
 
-enum cut { CUT_ALL, CUT_CONTROL, CUT_AND_REGROWN, NR_CUTS };
+enum cut { CUT_ALL, CUT_CONTROL, REGROWN_AT_ONCE, REGROWN_LATER, NR_CUTS };
 
 /* A page file, both sides of it. */
 struct file {
@@ -39,7 +41,7 @@ static struct rig rig;
 static char folder[PATH_BYTES / 2];
 static struct file doomed_file, sound_file;
 static struct rig_vm doomed = {.name = "doomed",
-			       .nr_vcpus = NR_VCPUS,
+			       .nr_vcpus = NR_SLOTS,
 			       .nr_windows = NR_CLIENTS,
 			       .notify_percent = 40,
 			       .strict_states = true,
@@ -48,7 +50,7 @@ static struct rig_vm doomed = {.name = "doomed",
 			       .apart = true,
 			       .page = &doomed_file.view};
 static struct rig_vm sound = {.name = "sound",
-			      .nr_vcpus = NR_VCPUS,
+			      .nr_vcpus = NR_SLOTS,
 			      .nr_windows = NR_SOUND_CLIENTS + 1,
 			      .notify_percent = 40,
 			      .apart = true,
@@ -149,8 +151,8 @@ static void open_file(struct file *file, const char *name)
 	struct ioreq_error error = {.text = ""};
 
 	snprintf(file->path, sizeof(file->path), "%s/%s", folder, name);
-	RIG_CHECK(!ioreq_shm_create(file->path, NR_VCPUS, &file->producer, &error), "%s", error.text);
-	RIG_CHECK(!ioreq_shm_open(file->path, NR_VCPUS, &file->engine, &error), "%s", error.text);
+	RIG_CHECK(!ioreq_shm_create(file->path, NR_SLOTS, &file->producer, &error), "%s", error.text);
+	RIG_CHECK(!ioreq_shm_open(file->path, NR_SLOTS, &file->engine, &error), "%s", error.text);
 	file->view.file = ioreq_shm_file(file->producer);
 	file->view.served = file->view.file;
 }
@@ -170,13 +172,25 @@ static void close_file(struct file *file)
 	ioreq_shm_close(file->producer);
 }
 
+static void wait_for_sweeps(uint64_t more)
+{
+	uint64_t start = ioreq_poller_sweeps(rig.poller), end_ns = rig_now_ns() + RIG_PATIENCE_NS;
+
+	while (ioreq_poller_sweeps(rig.poller) < start + more) {
+		RIG_CHECK(rig_now_ns() < end_ns, "the poller does not sweep");
+		rig_sleep_ns(20000);
+	}
+}
+
 static void cut_file(const struct file *file, enum cut cut)
 {
 	int fd = open(file->path, O_RDWR | O_CLOEXEC);
 
 	RIG_CHECK(fd >= 0, "%s: %s", file->path, strerror(errno));
 	RIG_CHECK(!ftruncate(fd, cut == CUT_CONTROL ? IOREQ_PAGE_BYTES : 0), "ftruncate: %s", strerror(errno));
-	if (cut == CUT_AND_REGROWN)
+	if (cut == REGROWN_LATER)
+		wait_for_sweeps(3);
+	if (cut == REGROWN_AT_ONCE || cut == REGROWN_LATER)
 		RIG_CHECK(!ftruncate(fd, IOREQ_SHM_FILE_BYTES), "ftruncate: %s", strerror(errno));
 	close(fd);
 }
@@ -185,8 +199,17 @@ static void check_reported(const struct file *file, enum cut cut)
 {
 	enum ioreq_shm_state state = ioreq_shm_watch(file->engine);
 
-	RIG_CHECK(state == IOREQ_SHM_TRUNCATED || (cut == CUT_AND_REGROWN && state == IOREQ_SHM_SAME),
+	RIG_CHECK(state == IOREQ_SHM_TRUNCATED || (cut == REGROWN_AT_ONCE && state == IOREQ_SHM_SAME),
 		  "cut %d is reported as state %d", cut, state);
+}
+
+/* What the engine has instead of the lost pages must not read as requests. */
+static void check_idle_slot(const struct file *file, enum cut cut)
+{
+	uint32_t state = load_relaxed(&ioreq_shm_file(file->engine)->slots.req_slot[NR_VCPUS].processed);
+
+	RIG_CHECK(state == ACRN_IOREQ_STATE_FREE || cut == REGROWN_AT_ONCE, "cut %d: the idle slot's state is %u", cut,
+		  state);
 }
 
 /* ---- rounds ------------------------------------------------------------------------------------------------ */
@@ -217,6 +240,7 @@ static void run_round(uint64_t dice)
 	wait_for(&nr_sound, 20, "the sound VM");
 	check_reported(&doomed_file, cut);
 	rig_vm_detach(&doomed);
+	check_idle_slot(&doomed_file, cut);
 	store_release(&lost, 1);
 	for (unsigned v = 0; v < NR_VCPUS; v++)
 		pthread_join(vcpus[v].thread, NULL);

@@ -574,11 +574,11 @@ static void test_client_add_passes_on_what_its_device_says(void **unused)
 	assert_int_equal(read_window(1), 0xa1);
 }
 
-/* Adds `nr` clients without ranges. */
-static void add_many(struct ioreq_vm *vm, const struct ioreq_device_ops *ops, unsigned nr)
+static void add_plain(struct ioreq_vm *vm, unsigned nr)
 {
-	struct ioreq_client_config config = {.ops = ops};
-	struct ioreq_client *client;
+	const struct ioreq_device_ops ops = {.name = "none", .handle = device.ops.handle};
+	struct ioreq_client_config config = {.ops = &ops};
+	struct ioreq_client *client = NULL;
 	char name[IOREQ_NAME_BYTES];
 
 	for (unsigned i = 0; i < nr; i++) {
@@ -588,30 +588,30 @@ static void add_many(struct ioreq_vm *vm, const struct ioreq_device_ops *ops, un
 	}
 }
 
-static void refuse_one_more(struct ioreq_vm *vm, const struct ioreq_device_ops *ops, const char *sentence)
+static void assert_one_more_refused(struct ioreq_vm *vm, const char *wanted)
 {
-	struct ioreq_client_config config = {.name = "one-more", .ops = ops};
-	struct ioreq_client *client = (struct ioreq_client *)&config;
+	const struct ioreq_device_ops ops = {.name = "none", .handle = device.ops.handle};
+	const struct ioreq_client_config config = {.name = "one-more", .ops = &ops};
+	struct ioreq_client *client = (struct ioreq_client *)&stand;
 	struct ioreq_error error = {.text = ""};
 
 	assert_int_equal(ioreq_client_add(vm, &config, &client, &error), -ENOSPC);
-	assert_sentence(error, sentence);
-	assert_ptr_equal(client, &config);
+	assert_sentence(error, wanted);
+	assert_ptr_equal(client, &stand);
 }
 
 static void test_client_add_beyond_the_limits_is_enospc(void **unused)
 {
-	const struct ioreq_device_ops ops = {.name = "none", .handle = device.ops.handle};
-	struct ioreq_vm_config second = {.name = "second", .poller = stand.poller};
-	struct ioreq_vm *vm;
+	const struct ioreq_vm_config config = {.name = "vm1", .poller = stand.poller};
+	struct ioreq_vm *vm = NULL;
 
 	(void)unused;
-	add_many(stand.vm, &ops, IOREQ_MAX_CLIENTS);
-	refuse_one_more(stand.vm, &ops, "client one-more: more than 128 clients in vm0");
-	assert_int_equal(ioreq_vm_create(stand.engine, &second, &vm, NULL), 0);
+	add_plain(stand.vm, 128);
+	assert_one_more_refused(stand.vm, "client one-more: more than 128 clients in vm0");
+	assert_int_equal(ioreq_vm_create(stand.engine, &config, &vm, NULL), 0);
 	/* Each VM has a record of its own. */
-	add_many(vm, &ops, IOREQ_STATS_MAX_CLIENTS - IOREQ_MAX_CLIENTS - 2);
-	refuse_one_more(vm, &ops, "client one-more: 256 clients already, those of all VMs and one for each VM counted");
+	add_plain(vm, IOREQ_STATS_MAX_CLIENTS - 128 - 2);
+	assert_one_more_refused(vm, "client one-more: more than 256 clients in all VMs together");
 }
 
 static void test_client_state_is_found_again_by_name(void **unused)
