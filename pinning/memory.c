@@ -168,7 +168,7 @@ void *memory_allocate(struct memory *memory, size_t bytes, int core)
 	void *block;
 
 	block = pinning_eal_allocate(bytes, memory->heaps[memory->wanted[node] ? node : memory->home]);
-	/* Also the touch that a poller must not be the first to make. */
+	/* EAL promises nothing about what is in it; and the first touch shall not be a poller's. */
 	return block ? memset(block, 0, bytes) : NULL;
 }
 

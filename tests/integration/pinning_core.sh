@@ -48,6 +48,8 @@ done
 locked=$(field VmLck /proc/$engine/status) size=$(field VmSize /proc/$engine/status)
 echo "locked $locked of $size, hugepages $(field HugetlbPages /proc/$engine/status)"
 [ "${locked% kB}" -gt 1000000 ] || fail "memory is not locked: $locked"
+descriptors=$(ls /proc/$engine/fd | wc -l)
+[ "$descriptors" -lt 32 ] || fail "$descriptors descriptors: one per hugepage?"
 throttle=$(cat /proc/sys/kernel/sched_rt_runtime_us)
 if [ "$throttle" -gt 0 ]; then
 	[ "$(grep -c 'pinning: throttled reason=' "$log")" -eq 1 ] || fail "throttling is not explained in one line"
@@ -72,6 +74,15 @@ grep -q 'memory page_kib=2048 locked=yes page_node=0 core_node=0 distance=10' "$
 	grep -q 'memory page_kib=2048 locked=yes page_node=\([0-9]*\) core_node=\1 distance=10' "$work/out" ||
 	fail "the memory is not what was asked for: $(cat "$work/out")"
 [ "$(grep -c . "$work/out")" -le 4 ] || fail "EAL talks: $(cat "$work/out")"
+
+[ ! -e "$(find /run/dpdk /tmp/dpdk -maxdepth 1 -name probe 2>/dev/null)" ] || fail "EAL leaves a folder behind"
+
+# Two capabilities, or the limits that stand for them, are all it takes: no root.
+rights=+ipc_lock,+sys_nice
+setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps "-all,$rights" --ambient-caps "-all,$rights" \
+	--bounding-set "-all,$rights" "$probe" --name unprivileged --core "$core:3" --hugepages require --run 50 \
+	>"$work/out" 2>&1 || fail "without root: $(cat "$work/out")"
+grep -q 'memory page_kib=2048 locked=yes' "$work/out" || fail "without root there are no hugepages: $(cat "$work/out")"
 
 # ---- start-up ----
 "$startup" 300 16 5 "$bin/ioreqd" --page "$page" --stats "$stats" --console "$console" --serial "$console" --core "$core" \

@@ -3,7 +3,7 @@
  * The pinning library from outside: starts it as told, runs an engine's pollers on it, looks at what came out.
  *
  *	pinning_probe [--name N] --core CORE[:PRIORITY]... [--housekeeping LIST] [--hugepages prefer|require|off]
- *	              [--memory MIB] [--run MS] [--break-thread N] [--stray] [--twice]
+ *	              [--memory MIB] [--run MS] [--break-thread N] [--stray] [--unlock] [--twice]
  *
  * Exit status: the pinning's, or 1 with a line that says what was wrong.
  *
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ static struct {
 	unsigned run_ms;
 	unsigned break_thread; /* which pthread_create() of the process fails; 0: none */
 	bool stray;
+	bool unlock;
 	bool twice;
 } probe = {.config = {.name = "probe", .memory_bytes = 8 << 20}};
 
@@ -186,6 +188,8 @@ static void run_pollers(struct pinning *pinning, struct ioreq_poller *const poll
 		fail("two pollers on one core");
 	if (probe.stray)
 		start_stray(probe.config.pollers[0].core);
+	if (probe.unlock)
+		munlockall();
 	finish(pinning_verify(pinning, &error), &error);
 	for (unsigned i = 0; i < nr; i++)
 		sweeps[i] = ioreq_poller_sweeps(pollers[i]);
@@ -232,8 +236,8 @@ static void add_core(char *text)
 	const char *priority = strchr(text, ':');
 
 	snprintf(poller->name, sizeof(poller->name), "p%u", probe.config.nr_pollers++);
-	poller->core = atoi(text);
-	poller->priority = priority ? atoi(priority + 1) : 0;
+	poller->core = (int)strtol(text, NULL, 10);
+	poller->priority = priority ? (int)strtol(priority + 1, NULL, 10) : 0;
 }
 
 static void take_option(int option)
@@ -251,9 +255,10 @@ static void take_option(int option)
 									: PINNING_HUGEPAGES_PREFER;
 		break;
 	case 'm': probe.config.memory_bytes = strtoull(optarg, NULL, 10) << 20; break;
-	case 'r': probe.run_ms = (unsigned)atoi(optarg); break;
-	case 'b': probe.break_thread = (unsigned)atoi(optarg); break;
+	case 'r': probe.run_ms = (unsigned)strtoul(optarg, NULL, 10); break;
+	case 'b': probe.break_thread = (unsigned)strtoul(optarg, NULL, 10); break;
 	case 's': probe.stray = true; break;
+	case 'u': probe.unlock = true; break;
 	case 't': probe.twice = true; break;
 	default: fail("unknown option");
 	}
@@ -270,6 +275,7 @@ int main(int argc, char **argv)
 		{"run", required_argument, NULL, 'r'},
 		{"break-thread", required_argument, NULL, 'b'},
 		{"stray", no_argument, NULL, 's'},
+		{"unlock", no_argument, NULL, 'u'},
 		{"twice", no_argument, NULL, 't'},
 		{NULL, 0, NULL, 0},
 	};

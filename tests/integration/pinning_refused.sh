@@ -77,6 +77,9 @@ wait "$first" 2>/dev/null
 "$probe" --core "$core" --hugepages off --stray >"$work/out" 2>&1
 [ $? -eq 34 ] || fail "a stray thread on the poll core is not found: $(cat "$work/out")"
 grep -q "(stray) may run on poll core $core" "$work/out" || fail "the stray thread is not named: $(cat "$work/out")"
+"$probe" --core "$core" --hugepages off --unlock >"$work/out" 2>&1
+[ $? -eq 34 ] || fail "unlocked memory is not found: $(cat "$work/out")"
+grep -q "no memory is locked any more" "$work/out" || fail "unlocked memory is not explained: $(cat "$work/out")"
 "$probe" --core "$core" --hugepages off --twice >"$work/out" 2>&1
 [ $? -eq 33 ] || fail "a second start in one process: $(cat "$work/out")"
 grep -q "was started before in this process" "$work/out" || fail "a second start is not explained"

@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 		return 2;
 	max_ms = strtod(argv[1], NULL);
 	max_mib = strtod(argv[2], NULL);
-	starts = atoi(argv[3]);
+	starts = (int)strtol(argv[3], NULL, 10);
 	for (int i = 0; i < starts; i++) {
 		struct start start = {0};
 
