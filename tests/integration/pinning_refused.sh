@@ -66,7 +66,7 @@ refused 33 "probe: DPDK's EAL gave up: Cannot create thread; see what changed" "
 "$probe" --name taken --core "$core" --hugepages off --run 3000 >"$work/first.log" 2>&1 &
 first=$!
 pids="$pids $first"
-within 10 grep -q 'pinning: started name=taken' "$work/first.log" || fail "the first did not start: $(cat "$work/first.log")"
+within 10 grep -qs 'pinning: started name=taken' "$work/first.log" || fail "the first did not start: $(cat "$work/first.log")"
 refused 26 "another process runs under the name 'taken'" "$probe" --name taken --core "$core" --hugepages off
 refused 26 "another process runs under the name 'taken'" $daemon --name taken --core "$core"
 kill -KILL "$first"
