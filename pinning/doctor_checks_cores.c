@@ -50,8 +50,9 @@ static int find_cpuset(const struct doctor *doctor, char folder[DOCTOR_PATH_BYTE
 	int length = doctor_root_read(doctor->root, doctor_process_path(doctor, "cgroup", path), text, sizeof(text));
 	bool found = false;
 
+	/* Without the file nothing is known; with it, but without a line for it, there is no cpuset. */
 	if (length < 0)
-		return length;
+		return length == -ENOENT ? -ESRCH : length;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		char *controllers = strchr(line, ':'), *where = controllers ? strchr(controllers + 1, ':') : NULL;
 
@@ -295,11 +296,13 @@ enum doctor_result doctor_check_smt(const struct doctor *doctor, struct doctor_a
 
 	doctor_cpus_each(cpu, &doctor->plan.poll)
 	{
-		int rc = doctor_root_list(
-			doctor->root,
-			doctor_path(path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu),
-			&siblings);
+		int rc;
 
+		doctor_path(path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+		rc = doctor_root_list(doctor->root, path, &siblings);
+		/* A core is its own sibling. */
+		if (rc == 0 && !doctor_cpus_has(&siblings, (unsigned)cpu))
+			rc = -EINVAL;
 		if (rc)
 			return doctor_unreadable(answer, path, rc);
 		doctor_cpus_and(&siblings, &doctor->online);

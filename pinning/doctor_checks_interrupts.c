@@ -80,6 +80,9 @@ enum doctor_result doctor_check_irqs(const struct doctor *doctor, struct doctor_
 		return doctor_unreadable(answer, "/proc/irq", rc);
 	if (irqs.rc)
 		return doctor_unreadable(answer, irqs.path, irqs.rc);
+	/* Every machine has interrupts. */
+	if (irqs.nr == 0)
+		return doctor_unreadable(answer, "/proc/irq", -ENODATA);
 	answer->cpus = irqs.cpus;
 	if (irqs.nr_on_poll_cores == 0)
 		return doctor_pass(answer, "/proc/irq/*/effective_affinity_list", "none of %u interrupts", irqs.nr);

@@ -125,7 +125,7 @@ enum doctor_result doctor_check_steal(const struct doctor *doctor, struct doctor
 enum doctor_result doctor_check_governor(const struct doctor *doctor, struct doctor_answer *answer)
 {
 	char path[DOCTOR_PATH_BYTES] = "", text[64], found[64] = "";
-	unsigned nr = 0;
+	unsigned nr = 0, missing = 0;
 
 	doctor_cpus_each(cpu, &doctor->plan.poll)
 	{
@@ -133,12 +133,15 @@ enum doctor_result doctor_check_governor(const struct doctor *doctor, struct doc
 			doctor->root, doctor_path(path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu),
 			text, sizeof(text));
 
-		if (length == -ENOENT)
+		if (length == -ENOENT && nr == 0) {
+			missing++;
 			continue;
+		}
 		if (length == 0)
 			length = -EINVAL;
-		if (length < 0)
-			return doctor_unreadable(answer, path, length);
+		/* All cores have a governor, or none has. */
+		if (length < 0 || missing)
+			return doctor_unreadable(answer, path, length < 0 ? length : -ENODATA);
 		nr++;
 		if (strcmp(text, "performance") == 0)
 			continue;

@@ -12,7 +12,8 @@
 
 struct pages {
 	const struct doctor *doctor;
-	struct doctor_cpus poor; /* poll cores whose node has none */
+	struct doctor_cpus seen; /* cores that have a node */
+	struct doctor_cpus poor; /* cores whose node has none */
 	unsigned nr_poor, first_poor;
 	char path[DOCTOR_PATH_BYTES];
 };
@@ -45,6 +46,7 @@ static int look_at_node(void *context, unsigned node, const struct doctor_cpus *
 	char folder[64];
 	int64_t nr;
 
+	doctor_cpus_or(&pages->seen, cpus);
 	if (!doctor_cpus_overlap(cpus, &pages->doctor->plan.poll))
 		return 0;
 	snprintf(folder, sizeof(folder), "/sys/devices/system/node/node%u/hugepages", node);
@@ -95,6 +97,12 @@ enum doctor_result doctor_check_hugepages(const struct doctor *doctor, struct do
 	}
 	if (rc)
 		return doctor_unreadable(answer, pages.path[0] ? pages.path : path, rc);
+	answer->cpus = doctor->plan.poll;
+	doctor_cpus_minus(&answer->cpus, &pages.seen);
+	/* A core without a node: but for one that is missing, the lists are wrong. */
+	doctor_cpus_and(&answer->cpus, &doctor->online);
+	if (!doctor_cpus_empty(&answer->cpus))
+		return doctor_unreadable(answer, "/sys/devices/system/node/node*/cpulist", -ENODATA);
 	if (pages.nr_poor)
 		return find_no_hugepages(doctor, answer, &pages, "/sys/devices/system/node/node*/hugepages");
 	return doctor_pass(answer, "/sys/devices/system/node/node*/hugepages", "every node of a poll core has some%s",

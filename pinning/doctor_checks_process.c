@@ -66,6 +66,8 @@ enum doctor_result doctor_check_affinity(const struct doctor *doctor, struct doc
 	char path[DOCTOR_PATH_BYTES];
 	int rc;
 
+	if (doctor->plan.survey && doctor->service)
+		return doctor_skip(answer, "no poll core was named, and ioreqd is not meant for all cores");
 	doctor_process_path(doctor, doctor->service ? "task/*/status" : "status", path);
 	rc = doctor->service ? service_allowed(doctor, &allowed) : read_allowed(doctor, path, &allowed);
 	if (rc)

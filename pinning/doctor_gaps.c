@@ -6,11 +6,6 @@
 #define SAME_MOMENT_NS 5000 /* shorter ones meet by chance, and no hypervisor comes back that fast */
 #define COUNTED_NS 100000   /* the kernel's count of steal has a resolution of milliseconds */
 
-static uint64_t distance(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
 /* The first gap that starts at or after a moment. */
 static size_t find_from(const struct doctor_gap *gaps, size_t nr, uint64_t start_ns)
 {
@@ -35,65 +30,73 @@ static bool may_be_tick(const struct doctor_gap *gap, uint64_t period_ns)
 	return gap->length_ns <= period_ns / 8;
 }
 
-/* How many gaps have a companion one period later. */
+/* Whether another short gap comes `apart_ns` after gap `at`. */
+static bool has_companion(const struct doctor_gap *gaps, size_t nr, size_t at, uint64_t period_ns, uint64_t apart_ns)
+{
+	uint64_t tolerance_ns = period_ns / 50, wanted_ns = gaps[at].start_ns + apart_ns;
+	size_t next = find_from(gaps, nr, wanted_ns - tolerance_ns);
+
+	for (; next < nr && gaps[next].start_ns <= wanted_ns + tolerance_ns; next++) {
+		if (next > at && may_be_tick(&gaps[next], period_ns))
+			return true;
+	}
+	return false;
+}
+
 static size_t count_companions(const struct doctor_gap *gaps, size_t nr, uint64_t period_ns, uint64_t apart_ns)
 {
-	uint64_t tolerance_ns = period_ns / 50;
 	size_t found = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t wanted_ns = gaps[i].start_ns + apart_ns;
-		size_t at;
-
-		if (!may_be_tick(&gaps[i], period_ns))
-			continue;
-		at = find_from(gaps, nr, wanted_ns - tolerance_ns);
-		if (at < nr && at > i && distance(gaps[at].start_ns, wanted_ns) <= tolerance_ns &&
-		    may_be_tick(&gaps[at], period_ns))
-			found++;
-	}
+	for (size_t i = 0; i < nr; i++)
+		found += may_be_tick(&gaps[i], period_ns) && has_companion(gaps, nr, i, period_ns, apart_ns);
 	return found;
 }
 
 /*
  * The fastest frequency at which enough gaps follow each other. Many gaps at random follow each other at any distance:
- * the count at a distance that is no period says how many.
+ * the count at a distance that is no period says how many. A rhythm that the kernel has not counted as timer
+ * interrupts is not its own: a host has a tick too.
  */
-static unsigned find_frequency(const struct doctor_gap *gaps, size_t nr, uint64_t spun_ns)
+static unsigned find_frequency(const struct doctor_gap *gaps, size_t nr, const struct doctor_gap_rules *rules)
 {
 	static const unsigned frequencies[] = {1000, 300, 250, 100};
 
 	for (unsigned i = 0; i < sizeof(frequencies) / sizeof(frequencies[0]); i++) {
 		uint64_t period_ns = SECOND_NS / frequencies[i];
-		size_t expected = (size_t)(spun_ns / period_ns);
+		size_t expected = (size_t)(rules->spun_ns / period_ns);
 		size_t found = count_companions(gaps, nr, period_ns, period_ns);
 		size_t chance = count_companions(gaps, nr, period_ns, period_ns * 37 / 50);
 
-		if (found >= 8 && found * 3 >= expected && found > 3 * chance)
+		if (found >= 8 && found * 3 >= expected && found > 3 * chance && rules->timer_interrupts * 2 >= found)
 			return frequencies[i];
 	}
 	return 0;
 }
 
-/* A gap is a tick if it is a whole number of periods behind the last one. The first is the one with a companion. */
+/* A gap that three of the next four periods begin with a gap: where the row of ticks begins. */
+static bool begins_row(const struct doctor_gap *gaps, size_t nr, size_t at, uint64_t period_ns)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 1; i <= 4; i++)
+		found += has_companion(gaps, nr, at, period_ns, i * period_ns);
+	return found >= 3;
+}
+
+/* Behind the first, a gap is a tick if it is a whole number of periods behind the last one. */
 static void mark_ticks(struct doctor_gap *gaps, size_t nr, unsigned frequency)
 {
 	uint64_t period_ns = SECOND_NS / frequency, tolerance_ns = period_ns / 50, last_ns = 0;
 	bool begun = false;
 
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t behind_ns;
-
 		if (!may_be_tick(&gaps[i], period_ns))
 			continue;
 		if (!begun) {
-			if (count_companions(&gaps[i], nr - i < 64 ? nr - i : 64, period_ns, period_ns) == 0)
-				continue;
-			begun = true;
-			last_ns = gaps[i].start_ns;
+			begun = begins_row(gaps, nr, i, period_ns);
+			last_ns = begun ? gaps[i].start_ns : 0;
 		}
-		behind_ns = (gaps[i].start_ns - last_ns + tolerance_ns) % period_ns;
-		if (behind_ns > 2 * tolerance_ns)
+		if (!begun || (gaps[i].start_ns - last_ns + tolerance_ns) % period_ns > 2 * tolerance_ns)
 			continue;
 		gaps[i].kind = DOCTOR_GAP_TICK;
 		last_ns = gaps[i].start_ns;
@@ -185,7 +188,7 @@ static void mark_stolen(struct doctor_gap *gaps, size_t nr, uint64_t stolen_ns)
 unsigned doctor_gaps_classify(struct doctor_gap *gaps, size_t nr, const struct doctor_gap *other, size_t nr_other,
 			      const struct doctor_gap_rules *rules)
 {
-	unsigned frequency = find_frequency(gaps, nr, rules->spun_ns);
+	unsigned frequency = find_frequency(gaps, nr, rules);
 	uint64_t together_ns;
 
 	for (size_t i = 0; i < nr; i++)

@@ -28,7 +28,8 @@ struct doctor_gap {
 };
 
 struct doctor_gap_rules {
-	uint64_t spun_ns;            /* how long the core was watched */
+	uint64_t spun_ns;            /* how long the core was ours */
+	uint64_t timer_interrupts;   /* that the kernel counted meanwhile; UINT32_MAX: not known */
 	uint64_t throttle_period_ns; /* 0: not FIFO, or not throttled */
 	uint64_t throttle_stop_ns;   /* how much of the period is taken */
 	uint64_t stolen_ns;          /* by which the kernel's count of steal grew */

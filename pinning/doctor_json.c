@@ -86,7 +86,11 @@ static void put_spin_core(const struct doctor_spin_core *core, FILE *file)
 		put_number(quantiles[i].key, ioreq_histogram_quantile(&core->gaps, quantiles[i].fraction), file);
 	put_number("max_ns", core->gaps.maximum, file);
 	put_number("tick_hz", core->tick_hz, file);
-	put_number("timer_interrupts", core->local_timer, file);
+	/* Not known is not many. */
+	if (core->local_timer == UINT32_MAX)
+		fputs(", \"timer_interrupts\": null", file);
+	else
+		put_number("timer_interrupts", core->local_timer, file);
 	put_number("other_interrupts", core->interrupts, file);
 	put_number("preempted", core->preempted, file);
 	put_kinds(core, file);

@@ -96,10 +96,10 @@ static void put_lines(const struct page *page, enum doctor_result result, const 
 
 /* ---- the verdict per core ---------------------------------------------------------------------------------- */
 
-static void put_core(const struct page *page, int cpu)
+/* The findings about a core, the worst first. Returns the worst severity. */
+static enum doctor_severity name_findings(const struct page *page, int cpu, char *names, size_t bytes)
 {
 	enum doctor_severity worst = DOCTOR_INFO;
-	char names[256] = "";
 
 	for (int severity = DOCTOR_FATAL; severity >= DOCTOR_LOW; severity--) {
 		for (unsigned i = 0; i < page->nr; i++) {
@@ -111,15 +111,39 @@ static void put_core(const struct page *page, int cpu)
 				continue;
 			if (!used)
 				worst = answer->severity;
-			snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", answer->check->id);
+			snprintf(names + used, bytes - used, "%s%s", used ? ", " : "", answer->check->id);
 		}
 	}
+	return worst;
+}
+
+/* What could not be read might concern any core: without findings such a core is not known to be quiet. */
+static unsigned count_unknown(const struct page *page)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < page->nr; i++)
+		nr += page->answers[i].result == DOCTOR_UNREADABLE && page->answers[i].severity > DOCTOR_INFO;
+	return nr;
+}
+
+static void put_core(const struct page *page, int cpu)
+{
+	char names[512] = "";
+	enum doctor_severity worst = name_findings(page, cpu, names, sizeof(names));
+	unsigned unknown = count_unknown(page);
+
 	fprintf(page->file, "core %-4d ", cpu);
 	if (names[0])
 		put(page, colour_of(worst), doctor_severity_name(worst), 6);
+	else if (unknown)
+		put(page, COLOUR_UNREADABLE, "?", 6);
 	else
 		put(page, COLOUR_PASS, "quiet", 6);
-	fprintf(page->file, " %s\n", names);
+	fprintf(page->file, " %s", names);
+	if (unknown)
+		fprintf(page->file, "%s%u checks could not be read", names[0] ? "; " : "", unknown);
+	fputc('\n', page->file);
 }
 
 static void put_cores(const struct page *page)
@@ -165,30 +189,39 @@ static void put_spin_core(const struct doctor_spin_core *core, FILE *file)
 	fputc('\n', file);
 }
 
+/* How many gaps are shorter than that. A bucket counts as the longest gap that can be in it. */
+static uint64_t gaps_below(const struct ioreq_histogram *gaps, uint64_t ns)
+{
+	struct ioreq_histogram one = {.maximum = gaps->maximum};
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < IOREQ_HISTOGRAM_BUCKETS; i++) {
+		if (!gaps->buckets[i])
+			continue;
+		one.buckets[i] = 1;
+		if (ioreq_histogram_quantile(&one, 1.0) < ns)
+			sum += gaps->buckets[i];
+		one.buckets[i] = 0;
+	}
+	return sum;
+}
+
 /* The gaps per power of two: "4 us 132" are those of 4 to 8 us. */
 static void put_histogram(const struct doctor_spin_core *core, FILE *file)
 {
-	uint64_t below = 0, seen;
+	uint64_t below = 0, from_us = 1;
 
 	if (core->error || !core->gaps.count)
 		return;
 	fprintf(file, "core %d, gaps per length:", core->cpu);
-	for (uint64_t from_us = 1; below < core->gaps.count; from_us *= 2) {
-		seen = 0;
-		for (unsigned i = 0; i < IOREQ_HISTOGRAM_BUCKETS; i++) {
-			struct ioreq_histogram one = {.minimum = 0, .maximum = UINT64_MAX};
+	while (below < core->gaps.count) {
+		bool last = from_us * 2000 > core->gaps.maximum;
+		uint64_t now = last ? core->gaps.count : gaps_below(&core->gaps, from_us * 2000);
 
-			if (!core->gaps.buckets[i])
-				continue;
-			one.buckets[i] = 1;
-			if (ioreq_histogram_quantile(&one, 1.0) < from_us * 2000)
-				seen += core->gaps.buckets[i];
-		}
-		if (from_us > UINT64_C(1) << 33)
-			seen = core->gaps.count;
-		if (seen > below)
-			fprintf(file, "  %" PRIu64 " us %" PRIu64, from_us, seen - below);
-		below = seen;
+		if (now > below)
+			fprintf(file, "  %" PRIu64 " us %" PRIu64, from_us, now - below);
+		below = now;
+		from_us *= 2;
 	}
 	fputc('\n', file);
 }
@@ -207,8 +240,10 @@ static void put_spin_notes(const struct doctor_spin_core *core, bool virtual_mac
 		fputs("no second core spun at the same time; ", file);
 	if (core->tick_hz)
 		fprintf(file, "a tick of %u Hz; ", core->tick_hz);
-	fprintf(file, "%" PRIu64 " timer and %" PRIu64 " other interrupts, preempted %" PRIu64 " times\n",
-		core->local_timer, core->interrupts, core->preempted);
+	if (core->local_timer != UINT32_MAX)
+		fprintf(file, "%" PRIu64 " timer and %" PRIu64 " other interrupts, ", core->local_timer,
+			core->interrupts);
+	fprintf(file, "preempted %" PRIu64 " times\n", core->preempted);
 }
 
 static void put_spin(const struct page *page, const struct doctor_spin_report *spin)

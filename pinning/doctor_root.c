@@ -38,6 +38,8 @@ static int open_below(const struct doctor_root *root, const char *path, int flag
 
 	while (*path == '/')
 		path++;
+	if (!*path)
+		path = ".";
 	/* The system's own /proc/self and links of sysfs need no fence, and old kernels have no openat2(). */
 	if (root->system)
 		fd = openat(root->fd, path, (int)how.flags);

@@ -173,6 +173,10 @@ static uint64_t steal_of(const struct counts *counts, int cpu)
 
 static void add_counts(struct doctor_spin_core *core, const struct counts *before, const struct counts *after)
 {
+	if (!before->interrupts.nr_rows || !after->interrupts.nr_rows) {
+		core->local_timer = UINT32_MAX;
+		return;
+	}
 	for (unsigned i = 0; i < after->interrupts.nr_rows; i++) {
 		const char *label = after->interrupts.rows[i].label;
 		uint64_t grown = doctor_interrupts_growth(&before->interrupts, &after->interrupts, label, core->cpu);
@@ -248,7 +252,9 @@ static void set_rules(const struct doctor *doctor, const struct spinner *spinner
 	const struct doctor_spin_core *core = &spinner->core;
 	int64_t runtime_us, period_us;
 
-	*rules = (struct doctor_gap_rules){.spun_ns = core->spun_ns - core->lost_ns, .stolen_ns = stolen_ns};
+	*rules = (struct doctor_gap_rules){.spun_ns = core->spun_ns - core->lost_ns,
+					   .timer_interrupts = core->local_timer,
+					   .stolen_ns = stolen_ns};
 	if (!core->fifo || doctor_root_number(doctor->root, "/proc/sys/kernel/sched_rt_period_us", &period_us) ||
 	    doctor_root_number(doctor->root, "/proc/sys/kernel/sched_rt_runtime_us", &runtime_us) || runtime_us < 0 ||
 	    period_us <= runtime_us)
@@ -318,12 +324,18 @@ static void spin_pair(const struct doctor *doctor, const struct rhythm *shape, s
 
 /* ---- all cores --------------------------------------------------------------------------------------------- */
 
-/* A core that the test may use beside `cpu`: no poll core, and not one that shares its execution units. */
-static int choose_witness(const struct doctor *doctor, int cpu)
+/*
+ * A core that the test may use beside `cpu`: no poll core, and not one that shares its execution units. Without FIFO and
+ * without isolation there is none: what the witness drives from its core would come to the poll core, as a gap.
+ */
+static int choose_witness(const struct doctor *doctor, int cpu, bool fifo)
 {
-	struct doctor_cpus usable = doctor->plan.housekeeping, siblings;
+	struct doctor_cpus usable = doctor->plan.housekeeping, siblings, isolated;
 	char path[DOCTOR_PATH_BYTES];
 
+	if (!fifo && (doctor_root_list(doctor->root, "/sys/devices/system/cpu/isolated", &isolated) ||
+		      !doctor_cpus_has(&isolated, (unsigned)cpu)))
+		return -1;
 	doctor_cpus_and(&usable, &doctor->online);
 	doctor_cpus_minus(&usable, &doctor->plan.poll);
 	if (doctor_root_list(doctor->root,
@@ -360,7 +372,7 @@ static void spin_all(const struct doctor *doctor, struct spinner spinners[2], st
 
 		next = doctor_cpus_next(&doctor->plan.poll, cpu);
 		witness = next < 0;
-		second = witness ? choose_witness(doctor, cpu) : next;
+		second = witness ? choose_witness(doctor, cpu, priority > 0) : next;
 		prepare(&spinners[0], cpu, priority);
 		if (second >= 0)
 			prepare(&spinners[1], second, witness ? 0 : priority);

@@ -32,10 +32,11 @@ struct doctor_spin_core {
 	uint64_t kind_count[DOCTOR_NR_GAP_KINDS];
 	uint64_t kind_ns[DOCTOR_NR_GAP_KINDS];
 	uint64_t kind_max_ns[DOCTOR_NR_GAP_KINDS];
-	unsigned tick_hz;     /* 0: no regular tick */
-	uint64_t local_timer; /* timer interrupts that the kernel counted on the core meanwhile */
-	uint64_t interrupts;  /* all others */
-	uint64_t preempted;   /* involuntary context switches of the spinning thread */
+	unsigned tick_hz; /* 0: no regular tick */
+	uint64_t
+		local_timer; /* timer interrupts that the kernel counted on the core meanwhile; UINT32_MAX: not known */
+	uint64_t interrupts; /* all others */
+	uint64_t preempted;  /* involuntary context switches of the spinning thread */
 };
 
 struct doctor_spin_report {

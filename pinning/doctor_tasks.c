@@ -134,14 +134,19 @@ struct search {
 static int compare_name(void *context, const char *name, bool folder)
 {
 	struct search *search = context;
-	char path[DOCTOR_PATH_BYTES], text[64];
+	char path[DOCTOR_PATH_BYTES], text[1024];
+	struct doctor_task task = {.pid = 0};
 	int pid = doctor_root_id(name);
 
 	(void)folder;
 	if (pid <= 0 || (search->pid && pid > search->pid))
 		return 0;
-	if (doctor_root_read(search->root, doctor_path(path, "/proc/%d/comm", pid), text, sizeof(text)) >= 0 &&
-	    strcmp(text, search->name) == 0)
+	if (doctor_root_read(search->root, doctor_path(path, "/proc/%d/comm", pid), text, sizeof(text)) < 0 ||
+	    strcmp(text, search->name) != 0)
+		return 0;
+	/* Not one that has ended and waits for its parent. */
+	if (doctor_root_read(search->root, doctor_path(path, "/proc/%d/stat", pid), text, sizeof(text)) >= 0 &&
+	    doctor_task_parse(text, &task) == 0 && !strchr("ZXx", task.state))
 		search->pid = pid;
 	return 0;
 }
