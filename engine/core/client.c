@@ -34,17 +34,22 @@ static void answer_unusual(struct ioreq_client *client, struct ioreq_access *acc
 static void run_handler(struct ioreq_client *client, struct ioreq_access *access)
 {
 	struct ioreq_vm *vm = client->vm;
+	struct ioreq_access given;
 	enum ioreq_result result;
 
 	if (vm->strict_states)
 		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	access->client = client;
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, client->number);
-	result = client->handle(client->device, access);
-	if (__builtin_expect(result == IOREQ_DONE, 1))
+	/* The handler's copy: of what it does to it only the value counts, and only with DONE. */
+	given = *access;
+	result = client->handle(client->device, &given);
+	if (__builtin_expect(result == IOREQ_DONE, 1)) {
+		access->value = given.value;
 		ioreq_vm_complete(vm, client->stats, access, false);
-	else
+	} else {
 		answer_unusual(client, access, result);
+	}
 }
 
 static void post(struct ioreq_client *client, struct ioreq_access *access)
@@ -53,7 +58,7 @@ static void post(struct ioreq_client *client, struct ioreq_access *access)
 
 	/* PROCESSING first: the client may complete at once, and a late PROCESSING would overwrite COMPLETE. */
 	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
-	vm->inflight[access->vcpu] = client;
+	store_relaxed(&vm->inflight[access->vcpu], client);
 	/* Generations are the ring's own: the last ring's could equal this one's. */
 	vm->reposted[access->vcpu] = 0;
 	vm->watched |= 1u << access->vcpu;

@@ -83,7 +83,7 @@ static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 	switch (ioreq_token_state(token)) {
 	case IOREQ_TOKEN_EMPTY:
 	case IOREQ_TOKEN_EXPIRED:
-		vm->inflight[vcpu] = NULL;
+		store_relaxed(&vm->inflight[vcpu], NULL);
 		vm->watched &= ~(1u << vcpu);
 		return true;
 	case IOREQ_TOKEN_DONE: return false; /* the completer is still inside: the ordinary race, a moment */
@@ -92,6 +92,8 @@ static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 		if (vm->reposted[vcpu] >> 3 != token >> 3)
 			count_one(&vm->stats->reposted);
 		vm->reposted[vcpu] = token;
+		/* Whatever the slot showed in between, the client still owes an answer and may be parked. */
+		vm->watched |= 1u << vcpu;
 		return false;
 	}
 }
@@ -114,16 +116,24 @@ static void wake_parked(struct ioreq_vm *vm)
 static void attend(struct ioreq_vm *vm)
 {
 	/* Requests that an engine before this one left in PROCESSING, given to nobody. */
-	for (uint32_t left = ioreq_vm_attend(vm); left; left &= left - 1)
-		serve(vm, (unsigned)__builtin_ctz(left));
+	for (uint32_t left = ioreq_vm_attend(vm); left; left &= left - 1) {
+		unsigned v = (unsigned)__builtin_ctz(left);
+
+		/* A reset may have freed the slot since: a COMPLETE in a free slot wedges it. */
+		if (ioreq_page_state(&vm->slots->req_slot[v]) == ACRN_IOREQ_STATE_PROCESSING)
+			serve(vm, v);
+	}
 }
 
 unsigned ioreq_poller_sweep(struct ioreq_vm *vm)
 {
 	unsigned served = 0;
 
-	if (load_relaxed(&vm->attention))
+	if (load_relaxed(&vm->attention)) {
 		attend(vm);
+		if (vm->leaving)
+			return 0;
+	}
 	for (unsigned v = 0; v < vm->nr_vcpus; v++) {
 		if (ioreq_page_state(&vm->slots->req_slot[v]) != ACRN_IOREQ_STATE_PENDING)
 			continue;

@@ -24,7 +24,7 @@ static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const 
 		add_relaxed(&vm->stats->notify_errors, 1);
 	add_relaxed(&stats->notifies, 1);
 	if (!shared)
-		count_one(&vm->poller->stats->notifies);
+		add_relaxed(&vm->poller->stats->notifies, 1); /* the attaching thread does it too */
 }
 
 void ioreq_vm_complete(struct ioreq_vm *vm, struct ioreq_client_stats *stats, struct ioreq_access *access, bool shared)
@@ -66,7 +66,7 @@ void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum iore
 
 static void forget(struct ioreq_vm *vm, unsigned vcpu)
 {
-	vm->inflight[vcpu] = NULL;
+	store_relaxed(&vm->inflight[vcpu], NULL);
 	vm->watched &= ~(1u << vcpu);
 }
 
@@ -93,6 +93,10 @@ static bool end_request(struct ioreq_vm *vm, unsigned vcpu, bool late)
 	switch (ioreq_token_state(ioreq_ring_token(ring, vcpu))) {
 	case IOREQ_TOKEN_EMPTY:
 	case IOREQ_TOKEN_EXPIRED: break;
+	case IOREQ_TOKEN_RETURNED:
+		/* Nobody will finish it any more. */
+		late = true;
+		/* fall through */
 	default:
 		if (!late || !ioreq_ring_expire(ring, vcpu, &access))
 			return false;
@@ -111,7 +115,8 @@ static void drain(struct ioreq_vm *vm)
 	bool late = tsc_now() >= vm->drain.deadline_tsc;
 	bool busy = false;
 
-	vm->clearing = !vm->drain.client;
+	vm->leaving = vm->drain.detach;
+	vm->clearing = !vm->drain.client && !vm->leaving;
 	for (unsigned v = 0; v < vm->nr_vcpus; v++) {
 		if (vm->inflight[v] && (!vm->drain.client || vm->drain.client == vm->inflight[v]))
 			busy |= !end_request(vm, v, late);
@@ -122,10 +127,15 @@ static void drain(struct ioreq_vm *vm)
 	if (busy)
 		return;
 	vm->clearing = false;
-	if (vm->drain.detach)
+	if (vm->leaving)
 		store_relaxed(&vm->nr_vcpus, 0);
 	/* A3 release: the last completion before the acknowledgement. Pairs with A4. Without it: one after a reset. */
 	and_release(&vm->attention, ~(uint32_t)IOREQ_ATTEND_DRAIN);
+}
+
+static bool ends_all(const struct ioreq_vm *vm, uint32_t attention)
+{
+	return attention & IOREQ_ATTEND_DRAIN && !vm->drain.client;
 }
 
 uint32_t ioreq_vm_attend(struct ioreq_vm *vm)
@@ -133,7 +143,8 @@ uint32_t ioreq_vm_attend(struct ioreq_vm *vm)
 	/* A2 acquire: what the bits are about is written. Pairs with A1, A5. Without it: a drain of the last one's client. */
 	uint32_t attention = load_acquire(&vm->attention);
 
-	if (attention & IOREQ_ATTEND_RETURNED) {
+	/* What was returned starts no other handler while the VM is cleared or left: the drain ends it. */
+	if (attention & IOREQ_ATTEND_RETURNED && !ends_all(vm, attention)) {
 		/* A6 acquire: cleared before the tokens are looked at; a later return sets it again. Pairs with A1. */
 		and_acquire(&vm->attention, ~(uint32_t)IOREQ_ATTEND_RETURNED);
 		deliver_returned(vm);
