@@ -10,7 +10,8 @@
  * Answers   A function of the device, the vCPU and the sequence. Bit 0 is 0, so that no answer is all ones.
  * Notifies  The page's backend fails the test for a notify before COMPLETE, for a second one, and for one of a request
  *           that asked for polling; it counts the others per vCPU.
- * Failing   RIG_CHECK() prints where, what was found and what was expected, and ends the process with 1 from any thread.
+ * Failing   RIG_CHECK() prints where, what was found and what was expected, and ends the process with 1, from any
+ *           thread.
  *
  * Threads   One per vCPU. Devices are called by the engine's threads. The rest: the test's main thread.
  * Memory    Everything is the caller's; pages are mappings that live until rig_page_destroy().
@@ -94,8 +95,8 @@ void rig_create(struct rig *rig, enum ioreq_idle idle, int core);
 void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core);
 
 /*
- * Everything must end. Here and below -EBUSY is what a poller or a client's thread without a core looks like too: it is a
- * failure if it lasts for RIG_PATIENCE_NS.
+ * Everything must end. Here and below -EBUSY is what a poller or a client's thread without a core looks like too: it is
+ * a failure if it lasts for RIG_PATIENCE_NS.
  */
 void rig_destroy(struct rig *rig);
 

@@ -21,7 +21,7 @@
 #include "core/vm.h"
 
 /* A write that a doorbell takes: its eventfd is signalled, no handler runs. */
-static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct ioreq_access *access)
+IOREQ_COLD static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct ioreq_access *access)
 {
 	uint64_t one = 1;
 	ssize_t written;
@@ -37,8 +37,8 @@ static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct
 	ioreq_vm_complete(vm, vm->engine_stats, access, false);
 }
 
-/* One request, from PENDING to its completion or its client's ring. */
-static void serve(struct ioreq_vm *vm, unsigned vcpu)
+/* One request, from PENDING to its completion or its client's ring. Flat: its steps live in five files. */
+__attribute__((flatten)) static void serve(struct ioreq_vm *vm, unsigned vcpu)
 {
 	/* RT1 dereference: the table whole, until the next quiescent state. Pairs with RT2. */
 	const struct ioreq_table *table = rcu_dereference(vm->table);

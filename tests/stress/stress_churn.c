@@ -3,9 +3,9 @@
  * A thousand table updates a second while vCPUs access: who answers must be the owner of before or after the update
  * while one is under way, and the new owner only as soon as the update has returned.
  *
- * Oracle    Table number g is a row of owners, written before the update to it begins. `begun` and `done` hold the number
- *           of the newest table whose update has begun, or returned. A request that was posted when table a was done and
- *           finished when table b had begun may be answered by its owner in a..b, by nobody else.
+ * Oracle    Table number g is a row of owners, written before the update to it begins. `begun` and `done` hold the
+ *           number of the newest table whose update has begun, or returned. A request that was posted when table a was
+ *           done and finished when table b had begun may be answered by its owner in a..b, by nobody else.
  * Updates   All ranges replaced; one removed or added; a client added with its ranges, or removed with them.
  *
  * Threads   Three vCPUs; the main thread updates; the poller, the clients' threads, the reclaimer.

@@ -2,8 +2,8 @@
 /*
  * VM clear and reset under load, with slow, deferring and stuck handlers.
  *
- * Cycle     As a hypervisor's reset: the vCPUs stop wherever they are, the VM is cleared, every slot is forced to FREE, the
- *           vCPUs forget what they asked and go on. Once the clear has returned no slot may change, no notify may
+ * Cycle     As a hypervisor's reset: the vCPUs stop wherever they are, the VM is cleared, every slot is forced to FREE,
+ *           the vCPUs forget what they asked and go on. Once the clear has returned no slot may change, no notify may
  *           come, and every request posted before must have had its one completion; afterwards each answer is right,
  *           whatever a late handler of before does.
  * Stuck     Three handlers that do not return: on a client's thread, inside its completion, and inline. Who must not
