@@ -129,19 +129,21 @@ const struct ioreq_route_target *ioreq_route_find(const struct ioreq_table *tabl
 	const struct ioreq_route_space *space = &table->spaces[access->space];
 	const uint64_t *at = space->starts;
 	const struct ioreq_route_target *target;
+	const uint64_t address = access->address;
 	uint64_t left = space->nr;
 
 	if (left == 0)
 		return NULL;
 	while (left > 1) {
 		uint64_t half = left / 2;
+		const uint64_t *middle = at + half;
 
-		at = at[half] <= access->address ? at + half : at;
 		left -= half;
+		at = *middle <= address ? middle : at;
 	}
 	target = &space->targets[at - space->starts];
 	/* Valid accesses do not wrap, so neither does the sum. */
-	return *at <= access->address && access->address + (access->size - 1u) <= target->last ? target : NULL;
+	return *at <= address && address + (access->size - 1u) <= target->last ? target : NULL;
 }
 
 static bool rings(const struct ioreq_bell *bell, const struct ioreq_access *access)

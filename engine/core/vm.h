@@ -13,6 +13,12 @@
 #include "core/journal.h"
 #include "core/route.h"
 
+/* What a caller waits beyond the clients' time: delays of the threads themselves, host steal among them. */
+#define IOREQ_MARGIN_NS UINT64_C(400000000)
+
+/* Off the hot path: kept out of the one function that the hot path is compiled into. */
+#define IOREQ_COLD __attribute__((cold, noinline))
+
 /* Bits of the attention word. Set by others, cleared by the poller when it is done: the clearing is the answer. */
 enum {
 	IOREQ_ATTEND_RETURNED = 1, /* a client's thread answered UNHANDLED */
@@ -79,11 +85,11 @@ struct ioreq_vm {
 uint32_t ioreq_vm_attend(struct ioreq_vm *vm);
 
 /* Answers for the engine, with all ones, and counts why; access->sequence is set. */
-void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
 
 /* The same for a request that was given to nobody, and with the value that is there (a latch). Journals it first. */
-void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
-void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
 
 /*
  * Completes a request: COMPLETE, the notify if the access asks for one, the counters. By the request's owner, the
@@ -103,6 +109,9 @@ int ioreq_vm_publish(struct ioreq_vm *vm, struct ioreq_owned_range *ranges, size
 
 /* Has the poller end all requests of `client` (NULL: of the VM), and waits. -EBUSY names who holds one. */
 int ioreq_vm_drain(struct ioreq_vm *vm, struct ioreq_client *client, bool detach, struct ioreq_error *error);
+
+/* The client whose inline handler holds the VM's poller, as far as can be seen without waiting. */
+bool ioreq_vm_inline_holder(struct ioreq_vm *vm, char name[IOREQ_NAME_BYTES]);
 
 struct ioreq_client *ioreq_vm_find_client(const struct ioreq_vm *vm, const char *name);
 
