@@ -46,7 +46,7 @@ static int claim_loop(struct ioreq_poller *poller)
 			pthread_join(poller->thread, NULL);
 		poller->own_thread = false;
 		store_relaxed(&poller->stop, 0);
-		/* RT13 full: running before the first table is looked up. Pairs with RT12. Without it: freed unseen. */
+		/* RT13 full: running before the first table is looked up. Pairs with RT12, RT7. Without it: freed unseen. */
 		store_full(&poller->running, 1);
 	}
 	pthread_mutex_unlock(&poller->engine->lock);

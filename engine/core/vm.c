@@ -93,10 +93,6 @@ static bool end_request(struct ioreq_vm *vm, unsigned vcpu, bool late)
 	switch (ioreq_token_state(ioreq_ring_token(ring, vcpu))) {
 	case IOREQ_TOKEN_EMPTY:
 	case IOREQ_TOKEN_EXPIRED: break;
-	case IOREQ_TOKEN_RETURNED:
-		/* Nobody will finish it any more. */
-		late = true;
-		/* fall through */
 	default:
 		if (!late || !ioreq_ring_expire(ring, vcpu, &access))
 			return false;
@@ -133,18 +129,13 @@ static void drain(struct ioreq_vm *vm)
 	and_release(&vm->attention, ~(uint32_t)IOREQ_ATTEND_DRAIN);
 }
 
-static bool ends_all(const struct ioreq_vm *vm, uint32_t attention)
-{
-	return attention & IOREQ_ATTEND_DRAIN && !vm->drain.client;
-}
-
 uint32_t ioreq_vm_attend(struct ioreq_vm *vm)
 {
 	/* A2 acquire: what the bits are about is written. Pairs with A1, A5. Without it: a drain of the last one's client. */
 	uint32_t attention = load_acquire(&vm->attention);
 
-	/* What was returned starts no other handler while the VM is cleared or left: the drain ends it. */
-	if (attention & IOREQ_ATTEND_RETURNED && !ends_all(vm, attention)) {
+	/* Before a drain: the default client has what is left of the clients' time for it. */
+	if (attention & IOREQ_ATTEND_RETURNED) {
 		/* A6 acquire: cleared before the tokens are looked at; a later return sets it again. Pairs with A1. */
 		and_acquire(&vm->attention, ~(uint32_t)IOREQ_ATTEND_RETURNED);
 		deliver_returned(vm);
