@@ -70,17 +70,6 @@ __attribute__((format(printf, 3, 4))) static void complain(struct config_loader 
 	config_problem_add(&loader->problems, locate(loader, path)->place, path, "%s", sentence);
 }
 
-__attribute__((format(printf, 2, 3))) static const char *write_path(char path[CONFIG_PATH_BYTES], const char *format,
-								    ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(path, CONFIG_PATH_BYTES, format, arguments);
-	va_end(arguments);
-	return path;
-}
-
 /* ---- names ------------------------------------------------------------------------------------------------- */
 
 /* Names of one kind of thing: `list` is its path, `key` the key that holds the name. */
@@ -118,16 +107,15 @@ static void check_unique(struct config_loader *loader, const struct names *names
 			j++;
 		if (j == i)
 			continue;
-		write_path(path, "%s[%zu].%s", names->list, i, names->key);
-		write_path(other, "%s[%zu].%s", names->list, j, names->key);
+		snprintf(path, sizeof(path), "%s[%zu].%s", names->list, i, names->key);
+		snprintf(other, sizeof(other), "%s[%zu].%s", names->list, j, names->key);
 		complain(loader, path, "a duplicate name: found '%s', which is %s at %s; allowed: each name once",
 			 names->names[i], other, place_text(loader, other, place));
 	}
 }
 
-/* Returns the name's index, or names->nr. An unknown name is not reported while it could be one that is unreadable. */
-static size_t check_reference(struct config_loader *loader, const struct names *names, const char *path,
-			      const char *name)
+/* An unknown name is not reported while it could be one that is unreadable. */
+static void check_reference(struct config_loader *loader, const struct names *names, const char *path, const char *name)
 {
 	char allowed[256] = "none, it is empty";
 	const char *meant;
@@ -135,9 +123,9 @@ static size_t check_reference(struct config_loader *loader, const struct names *
 
 	for (size_t i = 0; i < names->nr; i++)
 		if (strcmp(names->names[i], name) == 0)
-			return i;
+			return;
 	if (!names->whole)
-		return names->nr;
+		return;
 	meant = config_nearest(name, names->names);
 	for (size_t i = 0; i < names->nr && used < sizeof(allowed); i++)
 		used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", i ? ", " : "",
@@ -146,7 +134,6 @@ static size_t check_reference(struct config_loader *loader, const struct names *
 		memcpy(allowed + sizeof(allowed) - 4, "...", 4);
 	complain(loader, path, "an unknown name: found '%s'; allowed in %s: %s%s%s%s", name, names->list, allowed,
 		 meant ? " (did you mean '" : "", meant ? meant : "", meant ? "'?)" : "");
-	return names->nr;
 }
 
 /* ---- cores ------------------------------------------------------------------------------------------------- */
@@ -167,7 +154,7 @@ static void check_poller_core(struct config_loader *loader, size_t index)
 
 	if (core == CONFIG_ANY_CORE)
 		return;
-	write_path(path, "pollers[%zu].core", index);
+	snprintf(path, sizeof(path), "pollers[%zu].core", index);
 	if (is_housekeeping(config, (unsigned)core))
 		complain(loader, path,
 			 "a housekeeping core: found %d; allowed: a core that is not in engine.housekeeping%s", core,
@@ -175,7 +162,7 @@ static void check_poller_core(struct config_loader *loader, size_t index)
 	for (size_t i = 0; i < index; i++) {
 		if (config->pollers[i].core != core)
 			continue;
-		write_path(other, "pollers[%zu].core", i);
+		snprintf(other, sizeof(other), "pollers[%zu].core", i);
 		complain(loader, path,
 			 "a core with two pollers: found %d, which is %s at %s; allowed: a core of its own", core,
 			 other, place_text(loader, other, place));
@@ -192,8 +179,8 @@ static void check_client_core(struct config_loader *loader, size_t vm, size_t cl
 	for (size_t i = 0; core != CONFIG_ANY_CORE && i < config->nr_pollers; i++) {
 		if (config->pollers[i].core != core)
 			continue;
-		write_path(path, "vms[%zu].clients[%zu].core", vm, client);
-		write_path(other, "pollers[%zu].core", i);
+		snprintf(path, sizeof(path), "vms[%zu].clients[%zu].core", vm, client);
+		snprintf(other, sizeof(other), "pollers[%zu].core", i);
 		complain(loader, path, "a poll core: found %d, which is %s at %s; allowed: a core without a poller",
 			 core, other, place_text(loader, other, place));
 		return;
@@ -231,8 +218,8 @@ static void refuse_overlap(struct config_loader *loader, size_t vm, const struct
 	const struct config_client *owner = &loader->config->vms[vm].clients[early->client];
 	char path[CONFIG_PATH_BYTES], other[CONFIG_PATH_BYTES], place[PLACE_BYTES];
 
-	write_path(path, "vms[%zu].clients[%zu].ranges[%zu]", vm, late->client, late->index);
-	write_path(other, "vms[%zu].clients[%zu].ranges[%zu]", vm, early->client, early->index);
+	snprintf(path, sizeof(path), "vms[%zu].clients[%zu].ranges[%zu]", vm, late->client, late->index);
+	snprintf(other, sizeof(other), "vms[%zu].clients[%zu].ranges[%zu]", vm, early->client, early->index);
 	complain(loader, path,
 		 "an overlap: found %s 0x%" PRIx64 "..0x%" PRIx64 ", and 0x%" PRIx64 "..0x%" PRIx64
 		 " of %s at %s; allowed: "
@@ -252,7 +239,7 @@ static struct owned *sort_ranges(struct config_loader *loader, size_t vm, size_t
 	for (size_t i = 0; i < config->nr_clients; i++)
 		nr += config->clients[i].nr_ranges;
 	if (nr > IOREQ_MAX_RANGES) {
-		write_path(path, "vms[%zu].clients", vm);
+		snprintf(path, sizeof(path), "vms[%zu].clients", vm);
 		complain(loader, path, "too many ranges: found %zu in all clients; allowed: %d", nr, IOREQ_MAX_RANGES);
 		return NULL;
 	}
@@ -301,8 +288,9 @@ static void check_doorbells(struct config_loader *loader, size_t vm)
 {
 	const struct config_vm *config = &loader->config->vms[vm];
 	char list[CONFIG_PATH_BYTES], path[CONFIG_PATH_BYTES], other[CONFIG_PATH_BYTES], place[PLACE_BYTES];
-	struct names names = {.list = write_path(list, "vms[%zu].doorbells", vm), .key = "eventfd"};
+	struct names names = {.list = list, .key = "eventfd"};
 
+	snprintf(list, sizeof(list), "vms[%zu].doorbells", vm);
 	if (!start_names(loader, &names, config->nr_doorbells))
 		return;
 	for (size_t i = 0; i < config->nr_doorbells; i++) {
@@ -313,8 +301,8 @@ static void check_doorbells(struct config_loader *loader, size_t vm)
 			j++;
 		if (j == i)
 			continue;
-		write_path(path, "%s[%zu]", list, i);
-		write_path(other, "%s[%zu]", list, j);
+		snprintf(path, sizeof(path), "%s[%zu]", list, i);
+		snprintf(other, sizeof(other), "%s[%zu]", list, j);
 		complain(loader, path, "a write to %s 0x%" PRIx64 " could also ring %s at %s; allowed: different data",
 			 spaces[config->doorbells[i].space], config->doorbells[i].address, other,
 			 place_text(loader, other, place));
@@ -328,22 +316,24 @@ static void check_clients(struct config_loader *loader, size_t vm)
 {
 	const struct config_vm *config = &loader->config->vms[vm];
 	char list[CONFIG_PATH_BYTES], path[CONFIG_PATH_BYTES];
-	struct names names = {.list = write_path(list, "vms[%zu].clients", vm), .key = "name"};
+	struct names names = {.list = list, .key = "name"};
 	const struct config_node *clients;
 
+	snprintf(list, sizeof(list), "vms[%zu].clients", vm);
 	if (!start_names(loader, &names, config->nr_clients))
 		return;
 	/* What is no list was reported as such; the clients in it, if any, are unknown. */
-	clients = config_tree_value(locate(loader, write_path(path, "vms[%zu]", vm)), "clients");
+	snprintf(path, sizeof(path), "vms[%zu]", vm);
+	clients = config_tree_value(locate(loader, path), "clients");
 	names.whole = !clients || clients->kind == CONFIG_NODE_LIST;
 	for (size_t i = 0; i < config->nr_clients; i++) {
 		add_name(&names, config->clients[i].name);
 		check_client_core(loader, vm, i);
 	}
 	check_unique(loader, &names);
+	snprintf(path, sizeof(path), "vms[%zu].default_client", vm);
 	if (config->default_client)
-		check_reference(loader, &names, write_path(path, "vms[%zu].default_client", vm),
-				config->default_client);
+		check_reference(loader, &names, path, config->default_client);
 }
 
 static void check_page(struct config_loader *loader, size_t vm)
@@ -354,8 +344,8 @@ static void check_page(struct config_loader *loader, size_t vm)
 	for (size_t i = 0; vms[vm].backend.path && i < vm; i++) {
 		if (!vms[i].backend.path || strcmp(vms[i].backend.path, vms[vm].backend.path) != 0)
 			continue;
-		write_path(path, "vms[%zu].backend.path", vm);
-		write_path(other, "vms[%zu].backend.path", i);
+		snprintf(path, sizeof(path), "vms[%zu].backend.path", vm);
+		snprintf(other, sizeof(other), "vms[%zu].backend.path", i);
 		complain(loader, path, "a page of two VMs: this path is %s at %s; allowed: a page for each", other,
 			 place_text(loader, other, place));
 		return;
@@ -385,8 +375,9 @@ static void check_vms(struct config_loader *loader, const struct names *pollers)
 		return;
 	for (size_t i = 0; i < config->nr_vms; i++) {
 		add_name(&names, config->vms[i].name);
+		snprintf(path, sizeof(path), "vms[%zu].poller", i);
 		if (config->vms[i].poller)
-			check_reference(loader, pollers, write_path(path, "vms[%zu].poller", i), config->vms[i].poller);
+			check_reference(loader, pollers, path, config->vms[i].poller);
 		check_page(loader, i);
 		check_clients(loader, i);
 		check_ranges(loader, i);

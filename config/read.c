@@ -288,8 +288,8 @@ static void read_cores(struct config_loader *loader, const struct spot *spot, co
 		complain(loader, spot, node, "the wrong number of cores: found %zu; allowed: 1..%zu", node->nr, most);
 		return;
 	}
-	for (const struct config_node *item = node->first; item; item = item->next)
-		read_core(loader, &(struct spot){.up = spot, .index = index++}, key, item, cores, &nr);
+	for (const struct config_node *item = node->first; item; item = item->next, index++)
+		read_core(loader, &(struct spot){.up = spot, .index = index}, key, item, cores, &nr);
 	schema_store_pointer(object, key, cores, nr);
 }
 

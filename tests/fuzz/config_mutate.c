@@ -15,12 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "fuzz/config_judge.h"
 
 #define MOST_BYTES 32768u
-#define SECONDS_EACH 10 /* a mutant that takes longer hangs, on any machine under any sanitizer */
+#define SECONDS_EACH 10 /* CPU time: a mutant that takes longer hangs, under any sanitizer, however busy the machine */
 #define MOST_CHANGES 4u
 
 struct seed_file {
@@ -91,132 +92,136 @@ static void repeat_some(void)
 	replace(below(state.bytes), 0, state.text + at, below((room < 80 ? room : 80) + 1));
 }
 
+/* Words and signs of YAML and of configurations. */
+static const char *const words[] = {
+	"{",
+	"}",
+	"[",
+	"]",
+	":",
+	": ",
+	",",
+	"- ",
+	"\n",
+	"#",
+	"&a ",
+	"*a",
+	"!!int ",
+	"!",
+	"|",
+	">",
+	"? ",
+	"'",
+	"\"",
+	"\\",
+	"---\n",
+	"...\n",
+	"%YAML",
+	"\t",
+	"  ",
+	"\r\n",
+	"\xc3\xa4",
+	"\xff",
+	"0",
+	"-1",
+	"010",
+	"0x",
+	"0xffffffffffffffff",
+	"18446744073709551616",
+	"1e9",
+	"1.5",
+	"yes",
+	"no",
+	"true",
+	"null",
+	"~",
+	"any",
+	"64KiB",
+	"50us",
+	"00:1f.7",
+	"<<",
+	"name",
+	"core",
+	"ranges",
+	"settings",
+	"device",
+	"space: pio",
+	"start",
+	"last",
+	"size",
+	"clients: []",
+	"vms: []",
+};
+
 static void insert_word(void)
 {
-	static const char *const words[] = {
-		"{",
-		"}",
-		"[",
-		"]",
-		":",
-		": ",
-		",",
-		"- ",
-		"\n",
-		"#",
-		"&a ",
-		"*a",
-		"!!int ",
-		"!",
-		"|",
-		">",
-		"? ",
-		"'",
-		"\"",
-		"\\",
-		"---\n",
-		"...\n",
-		"%YAML",
-		"\t",
-		"  ",
-		"\r\n",
-		"\xc3\xa4",
-		"\xff",
-		"0",
-		"-1",
-		"010",
-		"0x",
-		"0xffffffffffffffff",
-		"18446744073709551616",
-		"1e9",
-		"1.5",
-		"yes",
-		"no",
-		"true",
-		"null",
-		"~",
-		"any",
-		"64KiB",
-		"50us",
-		"00:1f.7",
-		"<<",
-		"name",
-		"core",
-		"ranges",
-		"settings",
-		"device",
-		"space: pio",
-		"start",
-		"last",
-		"size",
-		"clients: []",
-		"vms: []",
-	};
 	const char *word = words[below(sizeof(words) / sizeof(words[0]))];
 
 	replace(below(state.bytes + 1), 0, word, strlen(word));
 }
 
+/* Values that some key takes, and some that none does. */
+static const char *const values[] = {
+	"0",
+	"1",
+	"2",
+	"3",
+	"4",
+	"8",
+	"16",
+	"17",
+	"99",
+	"100",
+	"1023",
+	"1024",
+	"0x3f8",
+	"0xffff",
+	"0x10000",
+	"0xfe000000",
+	"0xfffffff",
+	"0x10000000",
+	"0xffffffffffffffff",
+	"4KiB",
+	"1MiB",
+	"1TiB",
+	"2TiB",
+	"1ms",
+	"60s",
+	"61s",
+	"true",
+	"false",
+	"yes",
+	"any",
+	"pio",
+	"mmio",
+	"pcicfg",
+	"inline",
+	"thread",
+	"park",
+	"spin",
+	"yield",
+	"pause",
+	"shm",
+	"p0",
+	"vm0",
+	"rest",
+	"uart0",
+	"bell0",
+	"registers",
+	"unclaimed",
+	"\"00:00.0\"",
+	"80:00.0",
+	"[]",
+	"{}",
+	"[0]",
+	"[1, 2]",
+	"''",
+	"\"a b\"",
+};
+
 /* A value for another: the kind of change that stays close to a good file. */
 static void change_value(void)
 {
-	static const char *const values[] = {
-		"0",
-		"1",
-		"2",
-		"3",
-		"4",
-		"8",
-		"16",
-		"17",
-		"99",
-		"100",
-		"1023",
-		"1024",
-		"0x3f8",
-		"0xffff",
-		"0x10000",
-		"0xfe000000",
-		"0xfffffff",
-		"0x10000000",
-		"0xffffffffffffffff",
-		"4KiB",
-		"1MiB",
-		"1TiB",
-		"2TiB",
-		"1ms",
-		"60s",
-		"61s",
-		"true",
-		"false",
-		"yes",
-		"any",
-		"pio",
-		"mmio",
-		"pcicfg",
-		"inline",
-		"thread",
-		"park",
-		"spin",
-		"yield",
-		"pause",
-		"shm",
-		"p0",
-		"vm0",
-		"rest",
-		"uart0",
-		"bell0",
-		"registers",
-		"unclaimed",
-		"\"00:00.0\"",
-		"80:00.0",
-		"[]",
-		"{}",
-		"[0]",
-		"[1, 2]",
-		"''",
-		"\"a b\"",
-	};
 	const char *value = values[below(sizeof(values) / sizeof(values[0]))];
 	size_t at = below(state.bytes), length = 0;
 
@@ -287,7 +292,7 @@ static void say_number(int signal_number)
 {
 	char line[128];
 	int length = snprintf(line, sizeof(line), "config_mutate: %s at --seed %llu --only %llu\n",
-			      signal_number == SIGALRM ? "a hang" : "a crash", seed, number);
+			      signal_number == SIGPROF ? "a hang" : "a crash", seed, number);
 
 	/* snprintf() is good enough here: the program is lost anyway. */
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
@@ -301,9 +306,9 @@ static bool judge_mutant(bool *accepted)
 	const char *wrong;
 
 	make_mutant();
-	alarm(SECONDS_EACH);
+	setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {SECONDS_EACH, 0}}, NULL);
 	wrong = config_judge(state.text, state.bytes, accepted);
-	alarm(0);
+	setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {0, 0}}, NULL);
 	if (!wrong)
 		return true;
 	fprintf(stderr, "config_mutate: %s, at --seed %llu --only %llu:\n", wrong, seed, number);
@@ -343,7 +348,10 @@ static void read_file(const char *path)
 	}
 	file->bytes = fread(file->text, 1, MOST_BYTES, stream);
 	fclose(stream);
-	state.nr_files += file->bytes > 0;
+	if (file->bytes > 0)
+		state.nr_files++;
+	else
+		free(file->text);
 }
 
 int main(int argc, char **argv)
@@ -375,7 +383,7 @@ int main(int argc, char **argv)
 		fputs("Usage: config_mutate [--seed N] [--count N] [--only N] [--good N] FILE...\n", stderr);
 		return 2;
 	}
-	signal(SIGALRM, say_number);
+	signal(SIGPROF, say_number);
 	signal(SIGSEGV, say_number);
 	signal(SIGABRT, say_number);
 	status = run(first, count);

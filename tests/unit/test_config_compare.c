@@ -59,68 +59,64 @@ static void describe_all(const struct config *before, const struct config *after
 	config_changes_free(&changes);
 }
 
+/* What to replace in the base, and what must be found. */
+static const struct {
+	const char *from, *to, *lines;
+	bool live;
+} cases[] = {
+	{"housekeeping: [0]", "housekeeping: [0, 3]", "engine: housekeeping changed\n", false},
+	{"hugepages: prefer", "hugepages: off", "engine: hugepages changed\n", false},
+	{"memory: 64MiB", "memory: 65MiB", "engine: memory changed\n", false},
+	{"core: 1", "core: 3", "poller p0: core changed\n", false},
+	{"core: 1, priority: 0", "core: 1, priority: 9", "poller p0: priority changed\n", false},
+	{"core: 2, priority: 0, idle: pause", "core: 2, idle: spin", "poller p1: idle changed\n", false},
+	{"vms:\n", "- {name: p2, core: 5}\nvms:\n", "poller p2: added\n", false},
+	{"vcpus: 2", "vcpus: 3", "vm vm0: replaced, because vcpus changed\n", true},
+	{"poller: p0", "poller: p1", "vm vm0: replaced, because poller changed\n", true},
+	{"strict_states: true", "strict_states: false", "vm vm0: replaced, because strict_states changed\n", true},
+	{"clear_timeout: 100ms", "clear_timeout: 1s", "vm vm0: replaced, because clear_timeout changed\n", true},
+	{"path: /a", "path: /c", "vm vm0: replaced, because backend changed\n", true},
+	{"name: vm1", "name: vm2", "vm vm1: removed\nvm vm2: added\n", true},
+	{"default_client: rest", "default_client: uart",
+	 "vm vm0: client rest: replaced, because default_client changed\n"
+	 "vm vm0: client uart: replaced, because default_client changed\n",
+	 true},
+	{"  default_client: rest\n", "", "vm vm0: client rest: replaced, because default_client changed\n", true},
+	{"device: unclaimed", "device: registers", "vm vm0: client rest: replaced, because device changed\n", true},
+	{"device: unclaimed", "plugin: x.so", "vm vm0: client rest: replaced, because device changed\n", true},
+	{"delivery: thread, wait: park, core: any, ", "", "vm vm0: client uart: replaced, because delivery changed\n",
+	 true},
+	{"wait: park", "wait: spin", "vm vm0: client uart: replaced, because wait changed\n", true},
+	{"core: any", "core: 3", "vm vm0: client uart: replaced, because core changed\n", true},
+	{"irq: 4", "irq: 5", "vm vm0: client uart: replaced, because settings changed\n", true},
+	{"irq: 4", "irq: '4'", "vm vm0: client uart: replaced, because settings changed\n", true},
+	{"irq: 4, ", "", "vm vm0: client uart: replaced, because settings changed\n", true},
+	{"irq: 4", "irq: 4, more: true", "vm vm0: client uart: replaced, because settings changed\n", true},
+	{"start: 8", "start: 9", "vm vm0: client uart: ranges changed\n", true},
+	{", {space: pio, start: 32, size: 8}", "", "vm vm0: client uart: ranges changed\n", true},
+	{"start: 32, size: 8", "start: 32, size: 9", "vm vm0: client uart: ranges changed\n", true},
+	{"space: pio, start: 8", "space: mmio, start: 8", "vm vm0: client uart: ranges changed\n", true},
+	{"device: unclaimed", "device: unclaimed, ranges: [{space: pio, start: 0, size: 1}]",
+	 "vm vm0: client rest: ranges changed\n", true},
+	{"  - {name: rest,", "  - {name: new, device: cmos}\n  - {name: rest,", "vm vm0: client new: added\n", true},
+	{"name: uart", "name: tty", "vm vm0: client uart: removed\nvm vm0: client tty: added\n", true},
+	{"data: 1", "data: 2", "vm vm0: doorbell bell: data changed\n", true},
+	{"data: 1", "data: any", "vm vm0: doorbell bell: data changed\n", true},
+	{", data: 1", "", "vm vm0: doorbell bell: data changed\n", true},
+	{"address: 64, size: 4", "address: 64, size: 2", "vm vm0: doorbell bell: size changed\n", true},
+	{"address: 64", "address: 68", "vm vm0: doorbell bell: address changed\n", true},
+	{"eventfd: bell", "eventfd: gong", "vm vm0: doorbell bell: removed\nvm vm0: doorbell gong: added\n", true},
+	/* No change at all. */
+	{"idle: pause}\nvms", "idle: pause}\n# a comment\nvms", "", true},
+	{"{housekeeping: [0], hugepages: prefer, memory: 64MiB}", "{memory: 65536KiB}", "", true},
+	{"{irq: 4, out: x}", "{out: \"x\", irq: 0x4}", "", true},
+	{"{space: pio, start: 8, size: 8}, {space: pio, start: 32, size: 8}",
+	 "{space: pio, start: 0x20, last: 39}, {space: pio, start: 8, last: 0xf}", "", true},
+	{"  strict_states: true\n  clear_timeout: 100ms\n", "  clear_timeout: 100000us\n", "", true},
+};
+
 static void test_config_compare_finds_each_change(void **unused)
 {
-	static const struct {
-		const char *from, *to, *lines;
-		bool live;
-	} cases[] = {
-		{"housekeeping: [0]", "housekeeping: [0, 3]", "engine: housekeeping changed\n", false},
-		{"hugepages: prefer", "hugepages: off", "engine: hugepages changed\n", false},
-		{"memory: 64MiB", "memory: 65MiB", "engine: memory changed\n", false},
-		{"core: 1", "core: 3", "poller p0: core changed\n", false},
-		{"core: 1, priority: 0", "core: 1, priority: 9", "poller p0: priority changed\n", false},
-		{"core: 2, priority: 0, idle: pause", "core: 2, idle: spin", "poller p1: idle changed\n", false},
-		{"vms:\n", "- {name: p2, core: 5}\nvms:\n", "poller p2: added\n", false},
-		{"vcpus: 2", "vcpus: 3", "vm vm0: replaced, because vcpus changed\n", true},
-		{"poller: p0", "poller: p1", "vm vm0: replaced, because poller changed\n", true},
-		{"strict_states: true", "strict_states: false", "vm vm0: replaced, because strict_states changed\n",
-		 true},
-		{"clear_timeout: 100ms", "clear_timeout: 1s", "vm vm0: replaced, because clear_timeout changed\n",
-		 true},
-		{"path: /a", "path: /c", "vm vm0: replaced, because backend changed\n", true},
-		{"name: vm1", "name: vm2", "vm vm1: removed\nvm vm2: added\n", true},
-		{"default_client: rest", "default_client: uart",
-		 "vm vm0: client rest: replaced, because default_client changed\n"
-		 "vm vm0: client uart: replaced, because default_client changed\n",
-		 true},
-		{"  default_client: rest\n", "", "vm vm0: client rest: replaced, because default_client changed\n",
-		 true},
-		{"device: unclaimed", "device: registers", "vm vm0: client rest: replaced, because device changed\n",
-		 true},
-		{"device: unclaimed", "plugin: x.so", "vm vm0: client rest: replaced, because device changed\n", true},
-		{"delivery: thread, wait: park, core: any, ", "",
-		 "vm vm0: client uart: replaced, because delivery changed\n", true},
-		{"wait: park", "wait: spin", "vm vm0: client uart: replaced, because wait changed\n", true},
-		{"core: any", "core: 3", "vm vm0: client uart: replaced, because core changed\n", true},
-		{"irq: 4", "irq: 5", "vm vm0: client uart: replaced, because settings changed\n", true},
-		{"irq: 4", "irq: '4'", "vm vm0: client uart: replaced, because settings changed\n", true},
-		{"irq: 4, ", "", "vm vm0: client uart: replaced, because settings changed\n", true},
-		{"irq: 4", "irq: 4, more: true", "vm vm0: client uart: replaced, because settings changed\n", true},
-		{"start: 8", "start: 9", "vm vm0: client uart: ranges changed\n", true},
-		{", {space: pio, start: 32, size: 8}", "", "vm vm0: client uart: ranges changed\n", true},
-		{"start: 32, size: 8", "start: 32, size: 9", "vm vm0: client uart: ranges changed\n", true},
-		{"space: pio, start: 8", "space: mmio, start: 8", "vm vm0: client uart: ranges changed\n", true},
-		{"device: unclaimed", "device: unclaimed, ranges: [{space: pio, start: 0, size: 1}]",
-		 "vm vm0: client rest: ranges changed\n", true},
-		{"  - {name: rest,", "  - {name: new, device: cmos}\n  - {name: rest,", "vm vm0: client new: added\n",
-		 true},
-		{"name: uart", "name: tty", "vm vm0: client uart: removed\nvm vm0: client tty: added\n", true},
-		{"data: 1", "data: 2", "vm vm0: doorbell bell: data changed\n", true},
-		{"data: 1", "data: any", "vm vm0: doorbell bell: data changed\n", true},
-		{", data: 1", "", "vm vm0: doorbell bell: data changed\n", true},
-		{"address: 64, size: 4", "address: 64, size: 2", "vm vm0: doorbell bell: size changed\n", true},
-		{"address: 64", "address: 68", "vm vm0: doorbell bell: address changed\n", true},
-		{"eventfd: bell", "eventfd: gong", "vm vm0: doorbell bell: removed\nvm vm0: doorbell gong: added\n",
-		 true},
-		/* No change at all. */
-		{"idle: pause}\nvms", "idle: pause}\n# a comment\nvms", "", true},
-		{"{housekeeping: [0], hugepages: prefer, memory: 64MiB}", "{memory: 65536KiB}", "", true},
-		{"{irq: 4, out: x}", "{out: \"x\", irq: 0x4}", "", true},
-		{"{space: pio, start: 8, size: 8}, {space: pio, start: 32, size: 8}",
-		 "{space: pio, start: 0x20, last: 39}, {space: pio, start: 8, last: 0xf}", "", true},
-		{"  strict_states: true\n  clear_timeout: 100ms\n", "  clear_timeout: 100000us\n", "", true},
-	};
 	struct config *before = parse_good(base);
 
 	(void)unused;

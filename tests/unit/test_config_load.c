@@ -242,43 +242,44 @@ static void test_config_load_takes_as_many_ranges_as_the_engine(void **unused)
 	}
 }
 
+static const char *const patterns[] = {
+	"a: 1\n",
+	"- ",
+	"[",
+	"{",
+	"{a: ",
+	"\"",
+	"'",
+	"? ",
+	"a",
+	"engine: ",
+	"#",
+	"\n",
+	" ",
+	"- a\n",
+	"? - ",
+	"a: {b: c}\n",
+	"[],",
+	"{},",
+	"&a ",
+	"*a ",
+	"!!a ",
+	"| ",
+	"%YAML 1.1\n",
+	"---\n",
+	"pollers: []\n",
+	"\xc3\xa4",
+	"a: &a [*a]\n",
+	"\t",
+	"...\n",
+	"a: >\n b\n",
+	"engine: [{a: b}, [c]]\n",
+	": ",
+};
+
 /* A megabyte of anything is judged quickly; ctest's time limit is the judge. */
 static void test_config_load_judges_a_megabyte_of_anything(void **unused)
 {
-	static const char *const patterns[] = {
-		"a: 1\n",
-		"- ",
-		"[",
-		"{",
-		"{a: ",
-		"\"",
-		"'",
-		"? ",
-		"a",
-		"engine: ",
-		"#",
-		"\n",
-		" ",
-		"- a\n",
-		"? - ",
-		"a: {b: c}\n",
-		"[],",
-		"{},",
-		"&a ",
-		"*a ",
-		"!!a ",
-		"| ",
-		"%YAML 1.1\n",
-		"---\n",
-		"pollers: []\n",
-		"\xc3\xa4",
-		"a: &a [*a]\n",
-		"\t",
-		"...\n",
-		"a: >\n b\n",
-		"engine: [{a: b}, [c]]\n",
-		": ",
-	};
 	char *text = malloc(CONFIG_MAX_FILE_BYTES);
 
 	(void)unused;
