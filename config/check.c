@@ -301,8 +301,8 @@ static void check_doorbells(struct config_loader *loader, size_t vm)
 			j++;
 		if (j == i)
 			continue;
-		snprintf(path, sizeof(path), "%s[%zu]", list, i);
-		snprintf(other, sizeof(other), "%s[%zu]", list, j);
+		snprintf(path, sizeof(path), "vms[%zu].doorbells[%zu]", vm, i);
+		snprintf(other, sizeof(other), "vms[%zu].doorbells[%zu]", vm, j);
 		complain(loader, path, "a write to %s 0x%" PRIx64 " could also ring %s at %s; allowed: different data",
 			 spaces[config->doorbells[i].space], config->doorbells[i].address, other,
 			 place_text(loader, other, place));

@@ -51,8 +51,7 @@ void config_problem_add(struct config_problems *problems, struct config_place pl
 
 static int compare_problems(const void *left, const void *right)
 {
-	const struct config_problem *a = *(const struct config_problem *const *)left;
-	const struct config_problem *b = *(const struct config_problem *const *)right;
+	const struct config_problem *a = left, *b = right;
 
 	if (a->place.line != b->place.line)
 		return a->place.line < b->place.line ? -1 : 1;
@@ -80,18 +79,18 @@ static void report_one(const struct config_problems *problems, const struct conf
 
 void config_problems_report(struct config_problems *problems, const struct config_options *options)
 {
-	const struct config_problem *sorted[CONFIG_MAX_PROBLEMS];
+	struct config_problem sorted[CONFIG_MAX_PROBLEMS];
 	size_t nr = 0;
 
 	if (!options->report)
 		return;
 	for (const struct config_problem *problem = problems->first; problem; problem = problem->next)
 		if (problem->path && problem->sentence)
-			sorted[nr++] = problem;
+			sorted[nr++] = *problem;
 	if (nr)
 		qsort(sorted, nr, sizeof(sorted[0]), compare_problems);
 	for (size_t i = 0; i < nr; i++)
-		report_one(problems, options, sorted[i]);
+		report_one(problems, options, &sorted[i]);
 	if (problems->nr > CONFIG_MAX_PROBLEMS) {
 		char sentence[64];
 		struct config_problem more = {.path = "", .sentence = sentence};
@@ -113,8 +112,13 @@ const char *config_quote(const char *text, size_t length, char quote, char found
 	while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
 		kept--;
 	found[used++] = quote;
-	for (size_t i = 0; i < kept; i++)
-		found[used++] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+	for (size_t i = 0; i < kept; i++) {
+		bool control = (unsigned char)text[i] < ' ' || text[i] == 0x7f;
+
+		found[used++] = text[i];
+		if (control)
+			found[used - 1] = '?';
+	}
 	if (kept < length) {
 		memcpy(found + used, more, sizeof(more) - 1);
 		used += sizeof(more) - 1;

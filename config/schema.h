@@ -38,7 +38,7 @@ struct schema_key {
 	const char *name;
 	enum schema_type type;
 	bool required;
-	size_t offset, bytes; /* of the member */
+	size_t offset, bytes; /* of the member; bytes of numbers only */
 	size_t count_offset;  /* of the size_t beside a pointer */
 	uint64_t minimum, maximum;
 	uint64_t preset; /* what the member holds without the key; a pointer: NULL */

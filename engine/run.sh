@@ -107,6 +107,8 @@ run_firmware()
 		[ "$tries" -lt 350 ] || break
 		sleep 0.1
 	done
+	# It waits for a disk now, with some accesses a second.
+	sleep 3
 	kill "$guest" 2>/dev/null
 	wait "$guest" 2>/dev/null
 	guest=""

@@ -107,7 +107,7 @@ unsigned rig_nr_cpus(void)
 
 /* ---- engine ------------------------------------------------------------------------------------------------ */
 
-void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
+void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core)
 {
 	struct ioreq_poller_config poller = {.name = "p0", .core = core, .idle = idle};
 	struct ioreq_engine_config config = {.stats = NULL};
@@ -121,15 +121,32 @@ void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
 	RIG_CHECK(!status, "engine: %s", strerror(-status));
 	status = ioreq_poller_create(rig->engine, &poller, &rig->poller, &error);
 	RIG_CHECK(!status, "%s", error.text);
+}
+
+void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
+{
+	int status;
+
+	rig_prepare(rig, idle, core);
 	status = ioreq_poller_start(rig->poller);
 	RIG_CHECK(!status, "poller: %s", strerror(-status));
+}
+
+/* -EBUSY is also what a starved poller looks like: only one that lasts is a failure. */
+static bool again(int status, uint64_t start_ns)
+{
+	return status == -EBUSY && rig_now_ns() - start_ns < RIG_PATIENCE_NS;
 }
 
 void rig_destroy(struct rig *rig)
 {
 	struct ioreq_error error = {.text = ""};
-	int status = ioreq_engine_destroy(rig->engine, &error);
+	uint64_t start_ns = rig_now_ns();
+	int status;
 
+	do {
+		status = ioreq_engine_destroy(rig->engine, &error);
+	} while (again(status, start_ns));
 	RIG_CHECK(!status, "%s", error.text);
 	munmap(rig->stats, IOREQ_STATS_BYTES);
 }
@@ -256,9 +273,25 @@ void rig_vm_attach(struct rig_vm *vm)
 void rig_vm_detach(struct rig_vm *vm)
 {
 	struct ioreq_error error = {.text = ""};
-	int status = ioreq_vm_detach(vm->vm, &error);
+	uint64_t start_ns = rig_now_ns();
+	int status;
 
+	do {
+		status = ioreq_vm_detach(vm->vm, &error);
+	} while (again(status, start_ns));
 	RIG_CHECK(!status, "detach: %s", error.text);
+}
+
+void rig_vm_clear(struct rig_vm *vm)
+{
+	struct ioreq_error error = {.text = ""};
+	uint64_t start_ns = rig_now_ns();
+	int status;
+
+	do {
+		status = ioreq_vm_clear(vm->vm, &error);
+	} while (again(status, start_ns));
+	RIG_CHECK(!status, "clear: %s", error.text);
 }
 
 const struct ioreq_vm_stats *rig_vm_stats(const struct rig_vm *vm)
@@ -296,10 +329,9 @@ static void check_record(const struct ioreq_client_stats *client)
 		  completed);
 }
 
-void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t removed)
+uint64_t rig_completed(const struct rig_vm *vm)
 {
-	const struct ioreq_vm_stats *stats = rig_vm_stats(vm);
-	uint64_t completed = removed;
+	uint64_t completed = load_relaxed(&rig_vm_stats(vm)->departed);
 
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++) {
 		const struct ioreq_client_stats *client = &vm->rig->stats->clients[i];
@@ -309,8 +341,18 @@ void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t remo
 		check_record(client);
 		completed += load_relaxed(&client->completed);
 	}
+	return completed;
+}
+
+void rig_check_account(const struct rig_vm *vm, uint64_t requests, uint64_t removed)
+{
+	const struct ioreq_vm_stats *stats = rig_vm_stats(vm);
+	uint64_t completed = rig_completed(vm);
+
 	RIG_CHECK(load_relaxed(&stats->posted) == completed && completed == requests,
 		  "VM %s: %lu requests made, %lu posted, %lu completed", vm->name, requests, stats->posted, completed);
+	RIG_CHECK(load_relaxed(&stats->departed) == removed, "VM %s: %lu completions of removed clients, not %lu",
+		  vm->name, stats->departed, removed);
 	RIG_CHECK(!load_relaxed(&stats->reposted), "VM %s: %lu reposted", vm->name, stats->reposted);
 	RIG_CHECK(!load_relaxed(&stats->notify_errors), "VM %s: %lu notify errors", vm->name, stats->notify_errors);
 }
@@ -396,6 +438,11 @@ static uint64_t identify(struct rig_device *device, const struct ioreq_access *a
 	return 0;
 }
 
+uint64_t rig_seen(const struct rig_device *device, unsigned vcpu)
+{
+	return device->vm->apart ? load_relaxed(&device->seen[vcpu]) : device->seen[vcpu];
+}
+
 /* Each request is handled once; by the default client after the owner's UNHANDLED, and only then, twice. */
 static void mark(struct rig_device *device, unsigned vcpu, uint64_t sequence, unsigned window)
 {
@@ -411,9 +458,12 @@ static void mark(struct rig_device *device, unsigned vcpu, uint64_t sequence, un
 	else
 		RIG_CHECK(before >> 1 != sequence, "%s: vCPU %u request %lu handled twice", device->name, vcpu,
 			  sequence);
-	RIG_CHECK(sequence > device->seen[vcpu], "%s: vCPU %u request %lu after %lu", device->name, vcpu, sequence,
-		  device->seen[vcpu]);
-	device->seen[vcpu] = sequence;
+	RIG_CHECK(sequence > rig_seen(device, vcpu), "%s: vCPU %u request %lu after %lu", device->name, vcpu, sequence,
+		  rig_seen(device, vcpu));
+	if (device->vm->apart)
+		store_relaxed(&device->seen[vcpu], sequence);
+	else
+		device->seen[vcpu] = sequence;
 }
 
 uint64_t rig_answer(const struct rig_device *device, unsigned vcpu, uint64_t sequence)
@@ -580,7 +630,9 @@ void rig_device_add(struct rig_device *device)
 	struct ioreq_error error = {.text = ""};
 	int status;
 
-	device->tag = tag_of(device);
+	/* Once: vCPUs may read it while the device is added again. */
+	if (!device->tag)
+		device->tag = tag_of(device);
 	for (unsigned w = 0; w < RIG_MAX_WINDOWS; w++)
 		for (unsigned space = 0; (device->windows >> w & 1) && space < IOREQ_NR_SPACES; space++)
 			ranges[config.nr_ranges++] = rig_window(space, w);
@@ -588,9 +640,16 @@ void rig_device_add(struct rig_device *device)
 	RIG_CHECK(!status, "%s", error.text);
 }
 
-int rig_device_remove(struct rig_device *device, struct ioreq_error *error)
+void rig_device_remove(struct rig_device *device)
 {
-	return ioreq_client_remove(device->client, error);
+	struct ioreq_error error = {.text = ""};
+	uint64_t start_ns = rig_now_ns();
+	int status;
+
+	do {
+		status = ioreq_client_remove(device->client, &error);
+	} while (again(status, start_ns));
+	RIG_CHECK(!status, "%s", error.text);
 }
 
 /* ---- vCPUs ------------------------------------------------------------------------------------------------- */
@@ -601,14 +660,19 @@ void rig_vcpu_init(struct rig_vcpu *vcpu, struct rig_vm *vm, unsigned index, enu
 	ioreq_vcpu_init(&vcpu->side, &vm->page->file->slots, &vm->page->file->control, index);
 }
 
-void rig_vcpu_post(struct rig_vcpu *vcpu)
+void rig_vcpu_prepare(struct rig_vcpu *vcpu)
 {
-	int status;
-
 	vcpu->sequence++;
 	vcpu->window = rig_access_make(vcpu->vm, vcpu->index, vcpu->sequence, &vcpu->access);
 	vcpu->nr_notify += !vcpu->access.completion_polling;
 	store_relaxed(&vcpu->vm->posted[vcpu->index], vcpu->sequence);
+}
+
+void rig_vcpu_post(struct rig_vcpu *vcpu)
+{
+	int status;
+
+	rig_vcpu_prepare(vcpu);
 	status = ioreq_vcpu_post(&vcpu->side, &vcpu->access);
 	RIG_CHECK(!status, "vCPU %u: request %lu cannot be posted: %s, state %u", vcpu->index, vcpu->sequence,
 		  strerror(-status), (uint32_t)rig_page_word(vcpu->vm->page, vcpu->index));
@@ -644,9 +708,9 @@ void rig_vcpu_check(const struct rig_vcpu *vcpu, uint64_t value, const struct ri
 	RIG_CHECK(vcpu->access.direction == IOREQ_WRITE || value == wanted,
 		  "VM %s vCPU %u: request %lu to %s read 0x%lx, not 0x%lx", vcpu->vm->name, vcpu->index, vcpu->sequence,
 		  device->name, value, wanted);
-	RIG_CHECK(device->seen[vcpu->index] == vcpu->sequence,
+	RIG_CHECK(rig_seen(device, vcpu->index) == vcpu->sequence,
 		  "VM %s vCPU %u: request %lu is complete, but %s has handled %lu last", vcpu->vm->name, vcpu->index,
-		  vcpu->sequence, device->name, device->seen[vcpu->index]);
+		  vcpu->sequence, device->name, rig_seen(device, vcpu->index));
 }
 
 bool rig_vcpu_is_ones(const struct rig_vcpu *vcpu, uint64_t value)

@@ -90,7 +90,13 @@ struct rig {
 /* Engine and one poller that runs on `core` (-1: any). */
 void rig_create(struct rig *rig, enum ioreq_idle idle, int core);
 
-/* Everything must end: -EBUSY is a failure. */
+/* The same, but the poller does not run yet. */
+void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core);
+
+/*
+ * Everything must end. Here and below -EBUSY is what a poller or a client's thread without a core looks like too: it is a
+ * failure if it lasts for RIG_PATIENCE_NS.
+ */
 void rig_destroy(struct rig *rig);
 
 /* ---- page -------------------------------------------------------------------------------------------------- */
@@ -135,9 +141,10 @@ struct rig_vm {
 	bool strict_states;
 	bool late;                 /* requests may be taken away: a handler may run late, a completion be stale */
 	uint64_t clear_timeout_ns; /* 0: a minute; nothing is to be taken away */
-	uint16_t refused;          /* windows (bits) whose owner answers UNHANDLED */
-	uint16_t rare;             /* windows (bits) that get one request in 64 of the usual share */
-	struct rig_page *page;     /* NULL: a page of its own */
+	bool apart;            /* engine and vCPUs map the page at two addresses, which ThreadSanitizer cannot relate */
+	uint16_t refused;      /* windows (bits) whose owner answers UNHANDLED */
+	uint16_t rare;         /* windows (bits) that get one request in 64 of the usual share */
+	struct rig_page *page; /* NULL: a page of its own */
 
 	struct rig *rig;
 	struct ioreq_vm *vm;
@@ -150,10 +157,14 @@ struct rig_vm {
 void rig_vm_create(struct rig_vm *vm, struct rig *rig);
 void rig_vm_attach(struct rig_vm *vm);
 void rig_vm_detach(struct rig_vm *vm);
+void rig_vm_clear(struct rig_vm *vm);
 
 /* The VM's record, and its client's ("-": the engine's). */
 const struct ioreq_vm_stats *rig_vm_stats(const struct rig_vm *vm);
 const struct ioreq_client_stats *rig_client_stats(const struct rig_vm *vm, const char *name);
+
+/* What all records of the VM completed; histograms and directions of each add up. Once nobody is counting any more. */
+uint64_t rig_completed(const struct rig_vm *vm);
 
 /*
  * Checks that every request posted was completed by exactly one record: posted == sum of completed == `requests`; that
@@ -201,7 +212,10 @@ struct rig_device {
 	uint32_t held;
 	uint32_t nr_held; /* 1: a handler is stuck in there */
 	uint64_t runs;
-	/* Plain: the last sequence handled, per vCPU. The vCPU reads it after COMPLETE; only the protocol orders the two. */
+	/*
+	 * The last sequence handled, per vCPU (rig_seen). Plain, unless the VM says `apart`: the vCPU reads it after COMPLETE,
+	 * and only the protocol orders the two.
+	 */
 	uint64_t seen[IOREQ_MAX_VCPUS];
 
 	struct rig_box boxes[IOREQ_MAX_VCPUS];
@@ -214,8 +228,11 @@ struct rig_device {
 
 extern const struct ioreq_device_ops rig_device_ops;
 
+/* The last request of a vCPU that the device has handled. */
+uint64_t rig_seen(const struct rig_device *device, unsigned vcpu);
+
 void rig_device_add(struct rig_device *device);
-int rig_device_remove(struct rig_device *device, struct ioreq_error *error);
+void rig_device_remove(struct rig_device *device);
 
 /* The answer of `device` to a read, uncut; never odd. */
 uint64_t rig_answer(const struct rig_device *device, unsigned vcpu, uint64_t sequence);
@@ -236,6 +253,9 @@ struct rig_vcpu {
 };
 
 void rig_vcpu_init(struct rig_vcpu *vcpu, struct rig_vm *vm, unsigned index, enum ioreq_vcpu_how how);
+
+/* Makes the next request (`access`, `window`), as rig_vcpu_post() does, and tells the handlers of it. */
+void rig_vcpu_prepare(struct rig_vcpu *vcpu);
 
 /* Posts the next request. */
 void rig_vcpu_post(struct rig_vcpu *vcpu);

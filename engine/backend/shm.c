@@ -26,6 +26,9 @@
 
 #define MAX_MAPPINGS 128u
 
+/* The address of an MSI that was never sent; no real one is odd. */
+#define MSI_HOLE UINT64_MAX
+
 enum { ENGINE_BYTE = 0, PRODUCER_BYTE = 1 };
 
 struct ioreq_shm {
@@ -100,8 +103,15 @@ int ioreq_shm_guard(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART};
 
+	struct sigaction before;
+
 	sigemptyset(&action.sa_mask);
-	return sigaction(SIGBUS, &action, &previous_sigbus) ? -errno : 0;
+	if (sigaction(SIGBUS, &action, &before))
+		return -errno;
+	/* Asked for twice: what was there before is what the first call found. */
+	if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_sigbus)
+		previous_sigbus = before;
+	return 0;
 }
 
 static int guard_mapping(struct ioreq_shm *shm)
@@ -123,13 +133,25 @@ static int guard_mapping(struct ioreq_shm *shm)
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
+static int refuse_type(const char *path, struct ioreq_error *error)
+{
+	return ioreq_error_set(error, EPERM, "%s: not a regular file; allowed: a page file made by a hypervisor", path);
+}
+
+static int refuse_name(const char *path, int number, struct ioreq_error *error)
+{
+	/* What cannot even be opened for writing: a folder, a socket. */
+	if (number == EISDIR || number == ENXIO)
+		return refuse_type(path, error);
+	return ioreq_error_set(error, number, "%s: cannot be opened: %s", path, strerror(number));
+}
+
 static int check_file(const struct ioreq_shm *shm, struct stat *info, struct ioreq_error *error)
 {
 	if (fstat(shm->fd, info))
 		return ioreq_error_set(error, errno, "%s: cannot be examined: %s", shm->path, strerror(errno));
 	if (!S_ISREG(info->st_mode))
-		return ioreq_error_set(error, EPERM,
-				       "%s: not a regular file; allowed: a page file made by a hypervisor", shm->path);
+		return refuse_type(shm->path, error);
 	if (info->st_mode & S_IWOTH)
 		return ioreq_error_set(
 			error, EPERM,
@@ -213,7 +235,7 @@ static int open_side(const char *path, unsigned nr_vcpus, int byte, struct ioreq
 	/* O_NONBLOCK: a FIFO of that name must not hold us. */
 	shm->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (shm->fd < 0) {
-		status = ioreq_error_set(error, errno, "%s: cannot be opened: %s", path, strerror(errno));
+		status = refuse_name(path, errno, error);
 		goto out;
 	}
 	status = check_file(shm, &info, error);
@@ -234,11 +256,38 @@ out:
 	return status;
 }
 
+/*
+ * A writer that was killed after it had moved the tail leaves an entry that nobody will ever publish, and at which the
+ * reader would wait for ever. The engine that owns the page is its only writer, so now there is none: what has no turn is
+ * such a hole, and is published as one.
+ */
+static void close_msi_holes(struct ioreq_shm_control *control)
+{
+	uint32_t tail = load_relaxed(&control->msi_tail.word), at = load_relaxed(&control->msi_head.word);
+
+	if (tail - at > IOREQ_SHM_NR_MSIS)
+		return;
+	for (; at != tail; at++) {
+		struct ioreq_shm_msi *msi = &control->msis[at % IOREQ_SHM_NR_MSIS];
+
+		if (load_relaxed(&msi->turn) == at + 1)
+			continue;
+		store_relaxed(&msi->address, MSI_HOLE);
+		/* SH8 release: as a writer. Pairs with SH10. */
+		store_release(&msi->turn, at + 1);
+	}
+}
+
 int ioreq_shm_open(const char *path, unsigned nr_vcpus, struct ioreq_shm **shm_out, struct ioreq_error *error)
 {
+	int status;
+
 	if (nr_vcpus < 1 || nr_vcpus > IOREQ_MAX_VCPUS)
 		return ioreq_error_set(error, EINVAL, "%s: %u vCPUs; allowed: 1..%u", path, nr_vcpus, IOREQ_MAX_VCPUS);
-	return open_side(path, nr_vcpus, ENGINE_BYTE, shm_out, error);
+	status = open_side(path, nr_vcpus, ENGINE_BYTE, shm_out, error);
+	if (!status)
+		close_msi_holes(&(*shm_out)->file->control);
+	return status;
 }
 
 int ioreq_shm_join(const char *path, unsigned nr_vcpus, struct ioreq_shm **shm_out, struct ioreq_error *error)
@@ -414,7 +463,7 @@ static int create_file(struct ioreq_shm *shm, const char *path, unsigned nr_vcpu
 
 	shm->fd = mkostemp(shm->path, O_CLOEXEC);
 	if (shm->fd < 0)
-		return ioreq_error_set(error, errno, "%s: cannot be created: %s", shm->path, strerror(errno));
+		return ioreq_error_set(error, errno, "%s: cannot be created: %s", path, strerror(errno));
 	/* Blocks now: on a full disk the first store to a sparse file would be a SIGBUS. */
 	status = posix_fallocate(shm->fd, 0, IOREQ_SHM_FILE_BYTES);
 	if (status)
@@ -516,16 +565,25 @@ bool ioreq_shm_msi_take(struct ioreq_shm *shm, uint64_t *address_out, uint32_t *
 {
 	struct ioreq_shm_control *control = &shm->file->control;
 	uint32_t head = load_relaxed(&control->msi_head.word);
-	const struct ioreq_shm_msi *msi = &control->msis[head % IOREQ_SHM_NR_MSIS];
 
-	/* SH10 acquire: the entry is whole. Pairs with SH8. Without it: half an MSI. */
-	if (load_acquire(&msi->turn) != head + 1)
-		return false;
-	*address_out = load_relaxed(&msi->address);
-	*data_out = load_relaxed(&msi->data);
-	/* SH9 release: read before the entry is free. Pairs with SH7. Without it: a newer MSI is read in its place. */
-	store_release(&control->msi_head.word, head + 1);
-	return true;
+	for (;; head++) {
+		const struct ioreq_shm_msi *msi = &control->msis[head % IOREQ_SHM_NR_MSIS];
+		uint64_t address;
+		uint32_t data;
+
+		/* SH10 acquire: the entry is whole. Pairs with SH8. Without it: half an MSI. */
+		if (load_acquire(&msi->turn) != head + 1)
+			return false;
+		address = load_relaxed(&msi->address);
+		data = load_relaxed(&msi->data);
+		/* SH9 release: read before the entry is free. Pairs with SH7. Without it: a newer MSI is read in its place. */
+		store_release(&control->msi_head.word, head + 1);
+		if (address == MSI_HOLE)
+			continue;
+		*address_out = address;
+		*data_out = data;
+		return true;
+	}
 }
 
 void ioreq_shm_unlink(struct ioreq_shm *shm)

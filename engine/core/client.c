@@ -54,6 +54,8 @@ static void post(struct ioreq_client *client, struct ioreq_access *access)
 	/* PROCESSING first: the client may complete at once, and a late PROCESSING would overwrite COMPLETE. */
 	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	vm->inflight[access->vcpu] = client;
+	/* Generations are the ring's own: the last ring's could equal this one's. */
+	vm->reposted[access->vcpu] = 0;
 	vm->watched |= 1u << access->vcpu;
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, client->number);
 	ioreq_ring_post(client->ring, access);

@@ -26,6 +26,7 @@
 static int check_config(struct ioreq_vm *vm, const struct ioreq_client_config *config, struct ioreq_error *error)
 {
 	int status = ioreq_engine_check_name("client", config->name, error);
+	unsigned nr_clients = 0;
 
 	if (status)
 		return status;
@@ -34,12 +35,15 @@ static int check_config(struct ioreq_vm *vm, const struct ioreq_client_config *c
 	if ((unsigned)config->delivery > IOREQ_THREAD)
 		return ioreq_error_set(error, EINVAL, "client %s: delivery %u; allowed: inline, thread", config->name,
 				       (unsigned)config->delivery);
-	for (const struct ioreq_client *other = vm->clients; other; other = other->next)
+	for (const struct ioreq_client *other = vm->clients; other; other = other->next, nr_clients++)
 		if (strcmp(other->name, config->name) == 0 || other->number == ioreq_journal_client(config->name))
 			return ioreq_error_set(
 				error, EEXIST, "client %s: the VM has a client %s%s", config->name, other->name,
 				strcmp(other->name, config->name) ? ", and their journal numbers agree: rename one"
 								  : " already");
+	if (nr_clients >= IOREQ_MAX_CLIENTS)
+		return ioreq_error_set(error, ENOSPC, "client %s: more than %d clients in %s", config->name,
+				       IOREQ_MAX_CLIENTS, vm->name);
 	if (config->is_default && vm->default_client)
 		return ioreq_error_set(error, EEXIST, "client %s: %s is the default client already", config->name,
 				       vm->default_client->name);
@@ -63,18 +67,25 @@ static struct ioreq_client *new_client(struct ioreq_vm *vm, const struct ioreq_c
 		if (!client->ring)
 			goto fail;
 	}
+	return client;
+fail:
+	ioreq_engine_release(vm->engine, client, sizeof(*client));
+	return NULL;
+}
+
+static int take_record(struct ioreq_client *client, const struct ioreq_client_config *config, struct ioreq_error *error)
+{
+	struct ioreq_vm *vm = client->vm;
+
 	pthread_mutex_lock(&vm->engine->lock);
 	client->stats = ioreq_stats_add_client(vm->engine->stats, config->name);
 	pthread_mutex_unlock(&vm->engine->lock);
 	if (!client->stats)
-		goto fail;
+		return ioreq_error_set(error, ENOSPC, "client %s: more than %d clients in all VMs together",
+				       config->name, IOREQ_STATS_MAX_CLIENTS);
 	client->stats->vm = (uint64_t)(vm->stats - vm->engine->stats->vms);
 	client->stats->delivery = config->delivery;
-	return client;
-fail:
-	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
-	ioreq_engine_release(vm->engine, client, sizeof(*client));
-	return NULL;
+	return 0;
 }
 
 static int create_device(struct ioreq_client *client, const struct ioreq_client_config *config,
@@ -159,9 +170,10 @@ static void free_client(struct ioreq_client *client)
 
 	if (client->created && client->ops->destroy)
 		client->ops->destroy(client->device);
-	if (!vm->engine->ended)
+	if (client->stats && !vm->engine->ended)
 		add_relaxed(&vm->stats->departed, load_relaxed(&client->stats->completed));
-	ioreq_engine_drop_record(vm->engine, &client->stats->used);
+	if (client->stats)
+		ioreq_engine_drop_record(vm->engine, &client->stats->used);
 	ioreq_engine_release(vm->engine, client->ring, sizeof(*client->ring));
 	ioreq_engine_release(vm->engine, client, sizeof(*client));
 }
@@ -169,7 +181,7 @@ static void free_client(struct ioreq_client *client)
 /* Ends the thread. -EBUSY if its handler does not return. */
 static int end_thread(struct ioreq_client *client)
 {
-	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns;
+	uint64_t end_ns = ioreq_engine_now_ns() + client->vm->clear_timeout_ns + IOREQ_MARGIN_NS;
 
 	if (!client->started)
 		return 0;
@@ -196,9 +208,10 @@ static int add_locked(struct ioreq_vm *vm, const struct ioreq_client_config *con
 		return status;
 	client = new_client(vm, config);
 	if (!client)
-		return ioreq_error_set(error, ENOMEM, "client %s: out of memory, or %d clients", config->name,
-				       IOREQ_STATS_MAX_CLIENTS);
-	status = create_device(client, config, error);
+		return ioreq_error_set(error, ENOMEM, "client %s: out of memory", config->name);
+	status = take_record(client, config, error);
+	if (!status)
+		status = create_device(client, config, error);
 	if (status) {
 		free_client(client);
 		return status;
@@ -210,7 +223,9 @@ static int add_locked(struct ioreq_vm *vm, const struct ioreq_client_config *con
 		status = publish_added(client, config->ranges, config->nr_ranges, error);
 	if (status) {
 		vm->default_client = old_default;
-		end_thread(client);
+		/* Nothing was ever posted to it: its thread ends as soon as it is scheduled, whatever the VM's timeout is. */
+		while (end_thread(client))
+			;
 		free_client(client);
 		return status;
 	}
@@ -274,7 +289,7 @@ static int remove_locked(struct ioreq_client *client, struct ioreq_error *error)
 	if (status)
 		return status;
 	/* No sweep that could still deliver to it; then nothing of it in flight; then its thread; then the device. */
-	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns))
+	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		return ioreq_error_set(error, EBUSY,
 				       "client %s: poller %s is held by an inline handler that does not return",
 				       client->name, vm->poller->name);
@@ -338,6 +353,7 @@ static int remove_range_locked(struct ioreq_client *client, const struct ioreq_r
 		status = ioreq_vm_publish(vm, ranges, kept, error);
 	if (status)
 		free(ranges);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the VM has taken them over */
 	return status;
 }
 
@@ -456,6 +472,7 @@ int ioreq_set_line(struct ioreq_client *client, unsigned line, bool level)
 		and_release(&vm->lines, ~bit);
 	if (!enter_backend(vm))
 		return -ENODEV;
+	add_relaxed(&vm->stats->interrupts, 1);
 	status = vm->ops->set_line ? vm->ops->set_line(vm->context, line, level) : -ENOTSUP;
 	leave_backend(vm);
 	return status;
@@ -468,6 +485,7 @@ int ioreq_inject_msi(struct ioreq_client *client, uint64_t address, uint32_t dat
 
 	if (!enter_backend(vm))
 		return -ENODEV;
+	add_relaxed(&vm->stats->interrupts, 1);
 	status = vm->ops->inject_msi ? vm->ops->inject_msi(vm->context, address, data) : -ENOTSUP;
 	leave_backend(vm);
 	return status;

@@ -4,7 +4,7 @@
  *
  * Threads   Adding and removing: any but the engine's own, under the VM's lock. Finding: any but a poller; a lock of its
  *           own, so that a device can ask while it is being created under the VM's lock.
- * Memory    An eventfd is closed when the poller has passed two quiescent states without the doorbell in its table.
+ * Memory    An eventfd is closed when the poller has answered that it no longer has the doorbell in its table.
  */
 #include "core/doorbell.h"
 
@@ -143,7 +143,7 @@ static int remove_locked(struct ioreq_vm *vm, const char *name, struct ioreq_err
 	}
 	old = swap_list(vm, bells, kept);
 	status = ioreq_vm_publish(vm, vm->ranges, vm->nr_ranges, error);
-	if (!status && ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns))
+	if (!status && ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		status = ioreq_error_set(error, EBUSY, "doorbell %s: poller %s does not move", name, vm->poller->name);
 	if (status) {
 		/* Back as it was, in the table too where that is possible: the caller may try again. */

@@ -173,7 +173,7 @@ void ioreq_engine_retire(struct ioreq_engine *engine, struct ioreq_poller *polle
 	if (!retired)
 		return;
 	*retired = (struct ioreq_retired){
-		.memory = memory, .bytes = bytes, .poller = poller, .sweeps = ioreq_poller_fence(poller)};
+		.memory = memory, .bytes = bytes, .poller = poller, .ticket = ioreq_poller_ask(poller)};
 	pthread_mutex_lock(&engine->retire_lock);
 	retired->next = engine->retired;
 	engine->retired = retired;
@@ -184,10 +184,10 @@ void ioreq_engine_retire(struct ioreq_engine *engine, struct ioreq_poller *polle
 
 static bool passed(const struct ioreq_retired *retired)
 {
-	return !ioreq_poller_running(retired->poller) || ioreq_poller_sweeps(retired->poller) >= retired->sweeps + 2;
+	return ioreq_poller_answered(retired->poller, retired->ticket);
 }
 
-/* Takes from the queue what its poller has swept past. */
+/* Takes from the queue what its poller has let go of. */
 static struct ioreq_retired *take_passed(struct ioreq_engine *engine)
 {
 	struct ioreq_retired **at = &engine->retired, *taken = NULL;
@@ -210,7 +210,7 @@ static struct ioreq_retired *take_passed(struct ioreq_engine *engine)
 static void free_retired(struct ioreq_engine *engine, struct ioreq_retired *taken)
 {
 	/*
-	 * RT4 grace period: every poller has announced a quiescent state. It is over at once, for the counters were seen to
+	 * RT4 grace period: every poller has announced a quiescent state. It is over at once, for they were seen to
 	 * move: an updater that waits long would have the poller pay for its wake-up. Pairs with RT3, RT9, RT10.
 	 */
 	synchronize_rcu();
@@ -314,8 +314,11 @@ int ioreq_engine_destroy(struct ioreq_engine *engine, struct ioreq_error *error)
 		status = ioreq_vm_destroy(engine->vms[0], error);
 	for (unsigned i = 0; !status && i < engine->nr_pollers; i++)
 		status = ioreq_poller_stop(engine->pollers[i], error);
-	if (status)
+	if (status) {
+		/* It goes on, and so does the giving back of records. */
+		engine->ended = false;
 		return status;
+	}
 	end_reclaimer(engine);
 	for (unsigned i = 0; i < engine->nr_pollers; i++)
 		ioreq_poller_free(engine->pollers[i]);

@@ -15,7 +15,7 @@ struct ioreq_retired {
 	void *memory;
 	size_t bytes;
 	struct ioreq_poller *poller;
-	uint64_t sweeps; /* of that poller when it was queued */
+	uint64_t ticket; /* of that poller, taken when it was queued */
 	struct ioreq_retired *next;
 };
 

@@ -26,7 +26,8 @@ static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct
 	uint64_t one = 1;
 	ssize_t written;
 
-	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
+	if (vm->strict_states)
+		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, IOREQ_JOURNAL_DOORBELL);
 	/* A full counter (2^64 - 2 signals unread) refuses: the sleeper is awake anyway. */
 	written = write(bell->eventfd, &one, sizeof(one));
@@ -100,8 +101,10 @@ static void wake_parked(struct ioreq_vm *vm)
 {
 	for (uint32_t left = vm->watched; left; left &= left - 1) {
 		unsigned v = (unsigned)__builtin_ctz(left);
+		uint32_t state = ioreq_page_state(&vm->slots->req_slot[v]);
 
-		if (ioreq_page_state(&vm->slots->req_slot[v]) != ACRN_IOREQ_STATE_PROCESSING)
+		/* PENDING too: a producer that posts over its own request must not cost the wake of the first one. */
+		if (state != ACRN_IOREQ_STATE_PROCESSING && state != ACRN_IOREQ_STATE_PENDING)
 			vm->watched &= ~(1u << v);
 		else if (ioreq_ring_wake(vm->inflight[v]->ring))
 			count_one(&vm->poller->stats->wakes);
@@ -142,6 +145,17 @@ static void idle(enum ioreq_idle how)
 		sched_yield();
 }
 
+/* Between two sweeps nothing is held: whoever has unpublished something and asked may free it. */
+static void answer_asked(struct ioreq_poller *poller)
+{
+	/* RT11 acquire: the next sweep finds what was published before the question. Pairs with RT12. */
+	uint64_t asked = load_acquire(&poller->asked);
+
+	/* RT5 release: after the sweep's last read. Pairs with RT6. Without it: a waiter frees what is being read. */
+	if (asked != poller->answered)
+		store_release(&poller->answered, asked);
+}
+
 static void poll_until_stopped(struct ioreq_poller *poller)
 {
 	while (!load_relaxed(&poller->stop)) {
@@ -153,8 +167,8 @@ static void poll_until_stopped(struct ioreq_poller *poller)
 			served += ioreq_poller_sweep(set->vms[i]);
 		/* RT3 quiescent: no table is held across it. Pairs with RT4. Without it: nothing old is ever freed. */
 		rcu_quiescent_state();
-		/* RT5 release: after the quiescent state. Pairs with RT6. Without it: a waiter frees what is being read. */
-		store_release(&poller->stats->sweeps, poller->stats->sweeps + 1);
+		answer_asked(poller);
+		store_relaxed(&poller->stats->sweeps, poller->stats->sweeps + 1);
 		if (!served)
 			idle(poller->idle);
 	}

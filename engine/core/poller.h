@@ -23,11 +23,12 @@ struct ioreq_poller {
 	struct ioreq_poller_stats *stats;
 	enum ioreq_idle idle;
 	uint32_t stop;
+	uint64_t asked;                                 /* tickets given out */
+	uint64_t answered __attribute__((aligned(64))); /* tickets up to this one are answered */
 
 	/* Control side, under the engine's lock. */
 	struct ioreq_engine *engine __attribute__((aligned(64)));
 	uint32_t running;
-	uint32_t fence;
 	bool own_thread;
 	pthread_t thread;
 	int core;
@@ -47,13 +48,14 @@ int ioreq_poller_add_vm(struct ioreq_poller *poller, struct ioreq_vm *vm);
 int ioreq_poller_remove_vm(struct ioreq_poller *poller, struct ioreq_vm *vm);
 
 /*
- * Waits until the poller has announced two quiescent states, or does not run: nothing unpublished before the call is
- * read by it any more. -EBUSY after `timeout_ns`.
+ * Asks the poller to say when it has ended the sweep that it is in: the ticket is answered when nothing that was
+ * unpublished before this call is read by it any more.
  */
-int ioreq_poller_quiesce(struct ioreq_poller *poller, uint64_t timeout_ns);
+uint64_t ioreq_poller_ask(struct ioreq_poller *poller);
+bool ioreq_poller_answered(const struct ioreq_poller *poller, uint64_t ticket);
 
-/* Orders what the caller has unpublished before the sweep counter, and returns the counter. */
-uint64_t ioreq_poller_fence(struct ioreq_poller *poller);
+/* Asks, and waits for the answer. -EBUSY after `timeout_ns`. */
+int ioreq_poller_quiesce(struct ioreq_poller *poller, uint64_t timeout_ns);
 
 /* Frees a poller that does not run. */
 void ioreq_poller_free(struct ioreq_poller *poller);

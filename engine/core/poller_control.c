@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/rcu.h"
 #include "core/stats.h"
+#include "core/vm.h"
 
 #define STOP_TIMEOUT_NS UINT64_C(1000000000)
 #define QUIESCE_POLL_NS 20000
@@ -27,8 +28,7 @@ bool ioreq_poller_running(const struct ioreq_poller *poller)
 
 uint64_t ioreq_poller_sweeps(const struct ioreq_poller *poller)
 {
-	/* RT6 acquire: what the poller read before is read. Pairs with RT5. */
-	return load_acquire(&poller->stats->sweeps);
+	return load_relaxed(&poller->stats->sweeps);
 }
 
 static int claim_loop(struct ioreq_poller *poller)
@@ -75,6 +75,18 @@ int ioreq_poller_start(struct ioreq_poller *poller)
 	return status;
 }
 
+static int refuse_to_stop(struct ioreq_poller *poller, struct ioreq_error *error)
+{
+	char name[IOREQ_NAME_BYTES] = "that cannot be named";
+
+	pthread_mutex_lock(&poller->engine->lock);
+	for (unsigned i = 0; i < poller->vms->nr; i++)
+		if (ioreq_vm_inline_holder(poller->vms->vms[i], name))
+			break;
+	pthread_mutex_unlock(&poller->engine->lock);
+	return ioreq_error_set(error, EBUSY, "poller %s: the handler of client %s does not return", poller->name, name);
+}
+
 int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 {
 	uint64_t end_ns = ioreq_engine_now_ns() + STOP_TIMEOUT_NS;
@@ -85,8 +97,7 @@ int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 	store_relaxed(&poller->stop, 1);
 	while (ioreq_poller_running(poller)) {
 		if (ioreq_engine_now_ns() >= end_ns)
-			return ioreq_error_set(error, EBUSY, "poller %s: an inline handler does not return",
-					       poller->name);
+			return refuse_to_stop(poller, error);
 		ioreq_engine_sleep_ns(QUIESCE_POLL_NS);
 	}
 	pthread_mutex_lock(&poller->engine->lock);
@@ -98,22 +109,24 @@ int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 	return 0;
 }
 
-uint64_t ioreq_poller_fence(struct ioreq_poller *poller)
+uint64_t ioreq_poller_ask(struct ioreq_poller *poller)
 {
-	/*
-	 * RT11 full: the caller's unpublishing before the counter is read. Pairs with RT1. Without it: the counter is read
-	 * early, and a sweep that still finds the old table is taken for a later one.
-	 */
-	exchange_full(&poller->fence, 0);
-	return ioreq_poller_sweeps(poller);
+	/* RT12 release: what was unpublished, before the question. Pairs with RT11. Without it: found once more. */
+	return add_release(&poller->asked, 1) + 1;
+}
+
+bool ioreq_poller_answered(const struct ioreq_poller *poller, uint64_t ticket)
+{
+	/* RT6 acquire: the sweep's reads are over. Pairs with RT5. A poller that does not run reads nothing. */
+	return load_acquire(&poller->answered) >= ticket || !ioreq_poller_running(poller);
 }
 
 int ioreq_poller_quiesce(struct ioreq_poller *poller, uint64_t timeout_ns)
 {
-	uint64_t start = ioreq_poller_fence(poller);
+	uint64_t ticket = ioreq_poller_ask(poller);
 	uint64_t end_ns = ioreq_engine_now_ns() + timeout_ns;
 
-	while (ioreq_poller_running(poller) && ioreq_poller_sweeps(poller) < start + 2) {
+	while (!ioreq_poller_answered(poller, ticket)) {
 		if (ioreq_engine_now_ns() >= end_ns)
 			return -EBUSY;
 		ioreq_engine_sleep_ns(QUIESCE_POLL_NS);

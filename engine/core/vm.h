@@ -13,6 +13,9 @@
 #include "core/journal.h"
 #include "core/route.h"
 
+/* What a caller waits beyond the clients' time: delays of the threads themselves, host steal among them. */
+#define IOREQ_MARGIN_NS UINT64_C(400000000)
+
 /* Bits of the attention word. Set by others, cleared by the poller when it is done: the clearing is the answer. */
 enum {
 	IOREQ_ATTEND_RETURNED = 1, /* a client's thread answered UNHANDLED */
@@ -103,6 +106,9 @@ int ioreq_vm_publish(struct ioreq_vm *vm, struct ioreq_owned_range *ranges, size
 
 /* Has the poller end all requests of `client` (NULL: of the VM), and waits. -EBUSY names who holds one. */
 int ioreq_vm_drain(struct ioreq_vm *vm, struct ioreq_client *client, bool detach, struct ioreq_error *error);
+
+/* The client whose inline handler holds the VM's poller, as far as can be seen without waiting. */
+bool ioreq_vm_inline_holder(struct ioreq_vm *vm, char name[IOREQ_NAME_BYTES]);
 
 struct ioreq_client *ioreq_vm_find_client(const struct ioreq_vm *vm, const char *name);
 

@@ -23,8 +23,6 @@
 #include "core/stats.h"
 
 #define DEFAULT_CLEAR_TIMEOUT_NS UINT64_C(100000000)
-/* What the caller of a drain waits beyond the clients' time: the poller's own delays, host steal among them. */
-#define DRAIN_MARGIN_NS UINT64_C(400000000)
 #define DRAIN_POLL_NS 50000
 /* How long a COMPLETE that should have been notified may stay COMPLETE before it is notified again. */
 #define RENOTIFY_NS 10000000
@@ -89,29 +87,53 @@ void ioreq_vm_unlock(struct ioreq_vm *vm)
 
 /* ---- drains ------------------------------------------------------------------------------------------------ */
 
-static const char *journal_name(const struct ioreq_vm *vm, unsigned vcpu)
+static const struct ioreq_client *journal_client(const struct ioreq_vm *vm, unsigned vcpu)
 {
 	uint32_t number = ioreq_journal_owner(vm->block, vcpu);
 
 	for (const struct ioreq_client *client = vm->clients; client; client = client->next)
 		if (client->number == number)
-			return client->name;
+			return client;
 	return NULL;
 }
 
-/* Who keeps a drain from ending: the client of a request that was begun and is not complete. A look, no proof. */
-static const char *find_holder(const struct ioreq_vm *vm)
+/* The client of a request that was begun and is not complete, of those that are inline or not. A look, no proof. */
+static const struct ioreq_client *find_begun(const struct ioreq_vm *vm, bool is_inline)
 {
 	for (unsigned v = 0; v < load_relaxed(&vm->nr_vcpus); v++) {
 		struct ioreq_slot_state slot = ioreq_page_state_and_sequence(&vm->slots->req_slot[v]);
-		const char *name = journal_name(vm, v);
+		const struct ioreq_client *client = journal_client(vm, v);
 
-		if (name && slot.sequence != ioreq_journal_sequence(vm->block, v))
-			return name;
-		if (name && load_relaxed(&vm->inflight[v]))
-			return name;
+		if (!client || !client->ring != is_inline)
+			continue;
+		if (slot.sequence != ioreq_journal_sequence(vm->block, v) || load_relaxed(&vm->inflight[v]))
+			return client;
 	}
-	return "of another VM of this poller";
+	return NULL;
+}
+
+/* Who keeps a drain from ending. An inline handler first: while it holds the poller, no ring request can be ended. */
+static const char *find_holder(const struct ioreq_vm *vm)
+{
+	const struct ioreq_client *client = find_begun(vm, true);
+
+	if (!client)
+		client = find_begun(vm, false);
+	return client ? client->name : "of another VM of this poller";
+}
+
+bool ioreq_vm_inline_holder(struct ioreq_vm *vm, char name[IOREQ_NAME_BYTES])
+{
+	const struct ioreq_client *client;
+
+	/* Tried only: whoever changes the clients now may be waiting for the same handler. */
+	if (pthread_mutex_trylock(&vm->lock))
+		return false;
+	client = find_begun(vm, true);
+	if (client)
+		memcpy(name, client->name, IOREQ_NAME_BYTES);
+	pthread_mutex_unlock(&vm->lock);
+	return client;
 }
 
 /* While the poller does not run, the caller holds its place: nobody else looks at the slots. */
@@ -128,7 +150,7 @@ static void sweep_in_its_place(struct ioreq_vm *vm)
 
 static int await_drain(struct ioreq_vm *vm, struct ioreq_error *error)
 {
-	uint64_t end_ns = ioreq_engine_now_ns() + vm->clear_timeout_ns + DRAIN_MARGIN_NS;
+	uint64_t end_ns = ioreq_engine_now_ns() + vm->clear_timeout_ns + IOREQ_MARGIN_NS;
 
 	/* A4 acquire: the poller's last completion is over. Pairs with A3. Without it: a reset overtakes it. */
 	while (load_acquire(&vm->attention) & IOREQ_ATTEND_DRAIN) {
@@ -338,8 +360,8 @@ bool ioreq_vm_attached(const struct ioreq_vm *vm)
 
 static void close_backend(struct ioreq_vm *vm)
 {
+	/* B2 full, twice: the door is closed before the callers are counted. Pairs with B1, B5. They stay for a call only. */
 	store_full(&vm->backend_ready, 0);
-	/* B2 full: the door is closed before the callers are counted. Pairs with B1, B5. Callers stay for a call only. */
 	while (load_full(&vm->callers))
 		ioreq_engine_sleep_ns(DRAIN_POLL_NS);
 }
@@ -363,7 +385,7 @@ static int detach_locked(struct ioreq_vm *vm, struct ioreq_error *error)
 	if (status)
 		return ioreq_error_set(error, -status, "%s: cannot be detached: %s", vm->name, strerror(-status));
 	/* The poller may still walk a set that names the VM: its other fields change only after that. */
-	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + DRAIN_MARGIN_NS))
+	if (ioreq_poller_quiesce(vm->poller, vm->clear_timeout_ns + IOREQ_MARGIN_NS))
 		return ioreq_error_set(error, EBUSY, "%s: poller %s is held by a handler of another VM", vm->name,
 				       vm->poller->name);
 	close_backend(vm);

@@ -7,9 +7,6 @@
  *           counted by the sink. Blocking would help thread delivery only and stall a poll core otherwise.
  * Threads   One at a time; inline or thread delivery. Memory: the sink.
  */
-#include <errno.h>
-#include <stdio.h>
-
 #include "device/devices.h"
 #include "device/sink.h"
 
@@ -19,19 +16,11 @@ static int create(const struct ioreq_create *config, void **device_out, struct i
 {
 	static const char *const keys[] = {"output", NULL};
 	static const enum ioreq_setting_type types[] = {IOREQ_SETTING_STRING};
-	const struct ioreq_setting *output;
 	struct ioreq_sink *sink;
 	int result = ioreq_setting_check(config, keys, types, error);
 
-	if (result < 0)
-		return result;
-	output = ioreq_setting_find(config, "output", IOREQ_SETTING_STRING);
-	if (!output) {
-		snprintf(error->text, sizeof(error->text),
-			 "%s: setting 'output' is missing; allowed: a path, or \"stdout\"", config->name);
-		return -EINVAL;
-	}
-	result = ioreq_sink_open(output->string, NULL, NULL, &sink, error);
+	if (result == 0)
+		result = ioreq_sink_open(config, NULL, NULL, &sink, error);
 	if (result == 0)
 		*device_out = sink;
 	return result;

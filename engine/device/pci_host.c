@@ -26,7 +26,7 @@ static const struct {
 	{0x70, {0x00, 0x10, 0x02, 0x00}}, /* CPU latency timer; SMRAM at A0000 */
 };
 
-/* The bits that a write changes (82441FX data sheet); none of the header's. */
+/* The bits that a write changes (82441FX public register lists); none of the header's. */
 static const struct {
 	uint8_t first, last, bits;
 } writable[] = {

@@ -23,7 +23,8 @@
 #define BUSY_MS 1 /* between two looks while bytes come: 16 bytes each, as a UART's guest may wait for, is 128 kbit/s */
 #define IDLE_MS 10 /* when none came lately */
 #define BUSY_LOOKS 100
-#define RETRY_MS 50 /* a source at the end of its file, or a FIFO without a writer */
+#define RETRY_MS 50        /* a source at the end of its file, or a FIFO without a writer */
+#define STACK_BYTES 262144 /* the default is 8 MiB, all of it real memory after mlockall() */
 
 struct ring {
 	alignas(64) uint32_t put; /* bytes ever put in, modulo 2^32: stored by the producer only */
@@ -46,12 +47,13 @@ struct ioreq_sink {
 	uint32_t stop;
 	bool complained;
 	struct stream stream;
-	char path[128]; /* for the report; cut if it is longer */
+	char name[64]; /* the client's, for the report; cut if it is longer */
 };
 
 struct ioreq_source {
 	struct ring ring;
 	struct stream stream;
+	bool stopped;
 };
 
 /* ---- the ring --------------------------------------------------------------------------------------------- */
@@ -119,13 +121,17 @@ static void stream_changed(const struct stream *stream)
 /* All signals are the program's business, but for SIGPIPE, which is nobody's: write(2) says EPIPE. */
 static int stream_start(struct stream *stream, const char *name, void *(*run)(void *), void *argument)
 {
+	pthread_attr_t attributes;
 	sigset_t all, before;
 	int result;
 
 	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = pthread_create(&stream->thread, NULL, run, argument);
+	result = pthread_create(&stream->thread, &attributes, run, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
 	if (result == 0)
 		pthread_setname_np(stream->thread, name);
 	return -result;
@@ -156,10 +162,11 @@ static int open_blocking(const char *path, int flags)
 	return fd;
 }
 
-static int refuse(struct ioreq_error *error, const char *what, const char *path, int result)
+static int refuse(const struct ioreq_create *config, const struct ioreq_setting *setting, int result,
+		  struct ioreq_error *error)
 {
-	if (error)
-		snprintf(error->text, sizeof(error->text), "%s: cannot open '%s': %s", what, path, strerror(-result));
+	snprintf(error->text, sizeof(error->text), "%s: setting '%s': cannot open '%s': %s", config->name, setting->key,
+		 setting->string, strerror(-result));
 	return result;
 }
 
@@ -174,7 +181,7 @@ static void count_failed(struct ioreq_sink *sink, uint32_t count)
 static uint32_t lose(struct ioreq_sink *sink, uint32_t count, int error)
 {
 	if (!sink->complained)
-		fprintf(stderr, "%s: bytes are being lost: %s\n", sink->path, strerror(error));
+		fprintf(stderr, "%s: output is being lost: %s\n", sink->name, strerror(error));
 	sink->complained = true;
 	count_failed(sink, count);
 	return count;
@@ -239,21 +246,31 @@ static void *run_sink(void *argument)
 	return NULL;
 }
 
-int ioreq_sink_open(const char *path, ioreq_stream_callback *changed, void *context, struct ioreq_sink **sink_out,
-		    struct ioreq_error *error)
+static int refuse_no_output(const struct ioreq_create *config, struct ioreq_error *error)
 {
-	bool is_stdout = strcmp(path, "stdout") == 0;
-	int fd = is_stdout ? STDOUT_FILENO : open_blocking(path, O_CREAT | O_WRONLY | O_APPEND);
-	struct ioreq_sink *sink;
-	int result = -ENOMEM;
+	snprintf(error->text, sizeof(error->text), "%s: setting 'output' is missing; allowed: a path, or \"stdout\"",
+		 config->name);
+	return -EINVAL;
+}
 
+int ioreq_sink_open(const struct ioreq_create *config, ioreq_stream_callback *changed, void *context,
+		    struct ioreq_sink **sink_out, struct ioreq_error *error)
+{
+	const struct ioreq_setting *setting = ioreq_setting_find(config, "output", IOREQ_SETTING_STRING);
+	bool is_stdout = setting && strcmp(setting->string, "stdout") == 0;
+	struct ioreq_sink *sink;
+	int fd, result = -ENOMEM;
+
+	if (!setting)
+		return refuse_no_output(config, error);
+	fd = is_stdout ? STDOUT_FILENO : open_blocking(setting->string, O_CREAT | O_WRONLY | O_APPEND);
 	if (fd < 0)
-		return refuse(error, "output", path, fd);
+		return refuse(config, setting, fd, error);
 	sink = stream_memory(sizeof(*sink));
 	if (!sink)
 		goto out_close;
 	sink->stream = (struct stream){.fd = fd, .borrowed = is_stdout, .changed = changed, .context = context};
-	snprintf(sink->path, sizeof(sink->path), "%s", path);
+	snprintf(sink->name, sizeof(sink->name), "%s", config->name);
 	result = stream_start(&sink->stream, "ioreq-sink", run_sink, sink);
 	if (result < 0)
 		goto out_free;
@@ -264,7 +281,7 @@ out_free:
 out_close:
 	if (!is_stdout)
 		close(fd);
-	return refuse(error, "output", path, result);
+	return refuse(config, setting, result, error);
 }
 
 void ioreq_sink_close(struct ioreq_sink *sink)
@@ -281,7 +298,8 @@ void ioreq_sink_close(struct ioreq_sink *sink)
 		stream_cancel(&sink->stream);
 	count_failed(sink, ring_used(&sink->ring));
 	if (ioreq_sink_lost(sink) > 0)
-		fprintf(stderr, "%s: %llu bytes lost\n", sink->path, (unsigned long long)ioreq_sink_lost(sink));
+		fprintf(stderr, "%s: %llu bytes of output lost\n", sink->name,
+			(unsigned long long)ioreq_sink_lost(sink));
 	if (!sink->stream.borrowed)
 		close(sink->stream.fd);
 	free(sink);
@@ -346,15 +364,18 @@ static void *run_source(void *argument)
 	return NULL;
 }
 
-int ioreq_source_open(const char *path, ioreq_stream_callback *arrived, void *context, struct ioreq_source **source_out,
-		      struct ioreq_error *error)
+int ioreq_source_open(const struct ioreq_create *config, ioreq_stream_callback *arrived, void *context,
+		      struct ioreq_source **source_out, struct ioreq_error *error)
 {
-	int fd = open_blocking(path, O_RDONLY);
+	const struct ioreq_setting *setting = ioreq_setting_find(config, "input", IOREQ_SETTING_STRING);
 	struct ioreq_source *source;
-	int result = -ENOMEM;
+	int fd, result = -ENOMEM;
 
+	if (!setting)
+		return 0;
+	fd = open_blocking(setting->string, O_RDONLY);
 	if (fd < 0)
-		return refuse(error, "input", path, fd);
+		return refuse(config, setting, fd, error);
 	source = stream_memory(sizeof(*source));
 	if (!source)
 		goto out_close;
@@ -368,14 +389,22 @@ out_free:
 	free(source);
 out_close:
 	close(fd);
-	return refuse(error, "input", path, result);
+	return refuse(config, setting, result, error);
+}
+
+void ioreq_source_stop(struct ioreq_source *source)
+{
+	if (!source || source->stopped)
+		return;
+	stream_cancel(&source->stream);
+	source->stopped = true;
 }
 
 void ioreq_source_close(struct ioreq_source *source)
 {
 	if (!source)
 		return;
-	stream_cancel(&source->stream);
+	ioreq_source_stop(source);
 	close(source->stream.fd);
 	free(source);
 }

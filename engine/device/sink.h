@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <ioreq/error.h>
+#include <ioreq/client.h>
 
 #define IOREQ_SINK_BYTES 65536u  /* what a sink holds while its thread sleeps or its file is slow */
 #define IOREQ_SINK_CLOSE_MS 1000 /* how long a slow or blocked file can hold up ioreq_sink_close() */
@@ -29,12 +29,12 @@ struct ioreq_source;
 typedef void ioreq_stream_callback(void *context);
 
 /*
- * Opens `path` for appending, makes it (0640) if need be, and starts its thread; "stdout" is the process's own.
- * changed: may be NULL. Blocks. Returns 0, or -errno with a sentence: what open(2) says (-ENXIO: a FIFO that nobody
- * reads), -ENOMEM, -EAGAIN for a thread too many.
+ * Opens the path in the setting `output` for appending, makes the file (0640) if need be, and starts its thread;
+ * "stdout" is the process's own. changed: may be NULL. Blocks. Returns 0, or -errno with a sentence: -EINVAL without
+ * the setting, what open(2) says (-ENXIO: a FIFO that nobody reads), -ENOMEM, -EAGAIN for a thread too many.
  */
-int ioreq_sink_open(const char *path, ioreq_stream_callback *changed, void *context, struct ioreq_sink **sink_out,
-		    struct ioreq_error *error);
+int ioreq_sink_open(const struct ioreq_create *config, ioreq_stream_callback *changed, void *context,
+		    struct ioreq_sink **sink_out, struct ioreq_error *error);
 
 /* Writes what is left, for IOREQ_SINK_CLOSE_MS at most, and says on stderr how many bytes were lost. NULL is allowed. */
 void ioreq_sink_close(struct ioreq_sink *sink);
@@ -52,14 +52,18 @@ bool ioreq_sink_empty(const struct ioreq_sink *sink);
 uint64_t ioreq_sink_lost(const struct ioreq_sink *sink);
 
 /*
- * Opens the file, terminal or FIFO `path` for reading and starts its thread, which calls `arrived` when there is
- * something to get. The end of a file is not the end of the source: what is appended, or a FIFO's next writer, is read
- * too. Reads no more than the device gets: nothing is lost. Errors as ioreq_sink_open().
+ * Opens the file, terminal or FIFO in the setting `input` for reading and starts its thread, which calls `arrived`
+ * when there is something to get. The end of a file is not the end of the source: what is appended, or a FIFO's next
+ * writer, is read too. Reads no more than the device gets: nothing is lost. Without the setting: 0, and no source.
+ * Errors as ioreq_sink_open().
  */
-int ioreq_source_open(const char *path, ioreq_stream_callback *arrived, void *context, struct ioreq_source **source_out,
-		      struct ioreq_error *error);
+int ioreq_source_open(const struct ioreq_create *config, ioreq_stream_callback *arrived, void *context,
+		      struct ioreq_source **source_out, struct ioreq_error *error);
 
-/* Ends the thread. Bytes that nobody got are lost. NULL is allowed. */
+/* Ends the thread, and with it the callback; get and empty go on. NULL is allowed. */
+void ioreq_source_stop(struct ioreq_source *source);
+
+/* Stops it, if that has not been done, and frees it. Bytes that nobody got are lost. NULL is allowed. */
 void ioreq_source_close(struct ioreq_source *source);
 
 /* Gives the next byte. False: there is none now. */

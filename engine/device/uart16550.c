@@ -357,13 +357,12 @@ static enum ioreq_result handle(void *device, struct ioreq_access *access)
 
 /* ---- an instance ------------------------------------------------------------------------------------------ */
 
-static int read_settings(const struct ioreq_create *config, unsigned *irq_out, const char **output_out,
-			 struct ioreq_error *error)
+static int read_settings(const struct ioreq_create *config, unsigned *irq_out, struct ioreq_error *error)
 {
 	static const char *const keys[] = {"irq", "output", "input", NULL};
 	static const enum ioreq_setting_type types[] = {IOREQ_SETTING_INTEGER, IOREQ_SETTING_STRING,
 							IOREQ_SETTING_STRING};
-	const struct ioreq_setting *irq, *output;
+	const struct ioreq_setting *irq;
 	int result = ioreq_setting_check(config, keys, types, error);
 
 	if (result < 0)
@@ -374,24 +373,15 @@ static int read_settings(const struct ioreq_create *config, unsigned *irq_out, c
 			 config->name, irq->integer);
 		return -EINVAL;
 	}
-	output = ioreq_setting_find(config, "output", IOREQ_SETTING_STRING);
-	if (!output) {
-		snprintf(error->text, sizeof(error->text),
-			 "%s: setting 'output' is missing; allowed: a path, or \"stdout\"", config->name);
-		return -EINVAL;
-	}
 	*irq_out = irq ? (unsigned)irq->integer : DEFAULT_IRQ;
-	*output_out = output->string;
 	return 0;
 }
 
 static int create(const struct ioreq_create *config, void **device_out, struct ioreq_error *error)
 {
-	const struct ioreq_setting *input;
-	const char *output;
 	struct uart *uart;
 	unsigned irq;
-	int result = read_settings(config, &irq, &output, error);
+	int result = read_settings(config, &irq, error);
 
 	if (result < 0)
 		return result;
@@ -405,12 +395,10 @@ static int create(const struct ioreq_create *config, void **device_out, struct i
 		.registers = config->state, .client = config->client, .irq = irq, .askers = 1, .level = -1};
 	if (uart->registers->count > FIFO_BYTES || uart->registers->first >= FIFO_BYTES)
 		uart->registers->count = uart->registers->first = 0;
-	result = ioreq_sink_open(output, update_line, uart, &uart->output, error);
+	result = ioreq_sink_open(config, update_line, uart, &uart->output, error);
 	if (result < 0)
 		goto out_free;
-	input = ioreq_setting_find(config, "input", IOREQ_SETTING_STRING);
-	if (input)
-		result = ioreq_source_open(input->string, update_line, uart, &uart->input, error);
+	result = ioreq_source_open(config, update_line, uart, &uart->input, error);
 	if (result < 0)
 		goto out_close;
 	uart->raise = find_raise(uart);
@@ -428,8 +416,10 @@ static void destroy(void *device)
 {
 	struct uart *uart = device;
 
-	ioreq_source_close(uart->input);
+	/* Either stream's callback looks at both streams: no memory goes before both threads have ended. */
+	ioreq_source_stop(uart->input);
 	ioreq_sink_close(uart->output);
+	ioreq_source_close(uart->input);
 	ioreq_set_line(uart->client, uart->irq, false);
 	free(uart);
 }

@@ -365,6 +365,7 @@ static void print_incidents(const struct ioreq_vm_stats *vm, FILE *file)
 	print_incident(vm, "reposted", load_relaxed(&vm->reposted), &begun, file);
 	print_incident(vm, "notify errors", load_relaxed(&vm->notify_errors), &begun, file);
 	print_incident(vm, "clears", load_relaxed(&vm->clears), &begun, file);
+	print_incident(vm, "interrupts", load_relaxed(&vm->interrupts), &begun, file);
 	if (begun)
 		fputc('\n', file);
 }
@@ -487,6 +488,7 @@ static void json_vm(const struct ioreq_stats *stats, unsigned index, const struc
 	json_number("completed", account->completed, file);
 	json_number("lost", account->lost, file);
 	json_number("reposted", load_relaxed(&vm->reposted), file);
+	json_number("interrupts", load_relaxed(&vm->interrupts), file);
 	json_number("notify_errors", load_relaxed(&vm->notify_errors), file);
 	json_number("clears", load_relaxed(&vm->clears), file);
 	fputs(",\n     \"reasons\": {", file);

@@ -20,6 +20,7 @@
 #define CONSOLE_PORT 0x402u
 #define KICK_SIGNAL SIGUSR1
 #define SLICE_NS UINT64_C(20000000) /* how long a waiting vCPU does not look at `abandon` */
+#define LOOK_NS 1000000             /* between two looks whether all have finished */
 
 static void end_guest(struct ioreq_kvm_guest *guest, enum ioreq_kvm_end end, const struct ioreq_error *error)
 {
@@ -218,6 +219,7 @@ static void *run_vcpu(void *argument)
 			end_guest(vcpu->guest, IOREQ_KVM_FAILED, &error);
 		break;
 	}
+	store_relaxed(&vcpu->finished, 1);
 	return NULL;
 }
 
@@ -252,30 +254,26 @@ static void kick(struct ioreq_kvm_vcpu *vcpu)
 	pthread_kill(vcpu->thread, KICK_SIGNAL);
 }
 
-static struct timespec after(uint64_t ns)
+static bool all_finished(const struct ioreq_kvm_vcpu *vcpus, unsigned nr)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	ns += (uint64_t)time.tv_nsec;
-	time.tv_sec += (time_t)(ns / 1000000000u);
-	time.tv_nsec = (long)(ns % 1000000000u);
-	return time;
+	for (unsigned i = 0; i < nr; i++)
+		if (!load_relaxed(&vcpus[i].finished))
+			return false;
+	return true;
 }
 
 void ioreq_kvm_vcpu_stop(struct ioreq_kvm_vcpu *vcpus, unsigned nr, uint64_t grace_ns)
 {
-	struct timespec deadline = after(grace_ns);
+	const struct timespec look = {.tv_nsec = LOOK_NS};
 
 	if (!nr)
 		return;
 	store_relaxed(&vcpus[0].guest->stop, 1);
 	for (unsigned i = 0; i < nr; i++)
 		kick(&vcpus[i]);
-	for (unsigned i = 0; i < nr; i++) {
-		if (!pthread_clockjoin_np(vcpus[i].thread, NULL, CLOCK_MONOTONIC, &deadline))
-			continue;
-		store_relaxed(&vcpus[0].guest->abandon, 1);
+	for (uint64_t waited_ns = 0; waited_ns < grace_ns && !all_finished(vcpus, nr); waited_ns += LOOK_NS)
+		nanosleep(&look, NULL);
+	store_relaxed(&vcpus[0].guest->abandon, 1);
+	for (unsigned i = 0; i < nr; i++)
 		pthread_join(vcpus[i].thread, NULL);
-	}
 }

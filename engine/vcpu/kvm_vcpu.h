@@ -52,6 +52,7 @@ struct ioreq_kvm_vcpu {
 	uint64_t nr_completed;
 	uint64_t nr_pio;
 	uint64_t nr_mmio;
+	uint32_t finished; /* the thread has nothing left to do */
 	pthread_t thread;
 };
 

@@ -43,6 +43,12 @@ static void store_pending(struct ioreq_vcpu *vcpu)
 	store_release(&vcpu->slot->processed, ACRN_IOREQ_STATE_PENDING);
 }
 
+/* Whole, while an engine that attaches looks at a slot that it found COMPLETE and that is posted again meanwhile. */
+static void store_flag(struct acrn_io_request *slot, uint32_t completion_polling)
+{
+	store_relaxed(&slot->completion_polling, completion_polling);
+}
+
 static void fill_pci(struct acrn_pci_request *pci, const struct ioreq_access *access)
 {
 	pci->bus = (uint32_t)(access->address >> 20) & 0xff;
@@ -60,7 +66,7 @@ int ioreq_vcpu_post(struct ioreq_vcpu *vcpu, const struct ioreq_access *access)
 	if (error)
 		return error;
 	slot->type = access->space;
-	slot->completion_polling = access->completion_polling;
+	store_flag(slot, access->completion_polling);
 	slot->reqs.pio_request.direction = access->direction;
 	slot->reqs.pio_request.size = access->size;
 	if (access->space == IOREQ_PCICFG) {
@@ -80,7 +86,7 @@ int ioreq_vcpu_post_raw(struct ioreq_vcpu *vcpu, const struct acrn_io_request *r
 	if (error)
 		return error;
 	vcpu->slot->type = request->type;
-	vcpu->slot->completion_polling = request->completion_polling;
+	store_flag(vcpu->slot, request->completion_polling);
 	memcpy(&vcpu->slot->reqs, &request->reqs, sizeof(request->reqs));
 	store_pending(vcpu);
 	return 0;

@@ -36,6 +36,7 @@ struct ioreq_poller;
 struct ioreq_vm;
 
 #define IOREQ_NAME_BYTES 32    /* of a poller, VM, client or doorbell, with the terminating 0 */
+#define IOREQ_MAX_CLIENTS 128  /* per VM */
 #define IOREQ_MAX_RANGES 16384 /* per VM, all spaces together */
 
 /* ---- host ------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
  *           the producer. The lock goes with the process, however it ends. A second engine is refused.
  * Trust     The producer is trusted with its own VM only. A truncated file raises SIGBUS: ioreq_shm_guard() turns it
  *           into a page of FREE slots, a fault that ioreq_shm_watch() reports, and one lost VM.
- * Threads   Functions: one thread at a time per handle. Words: see the ordering named with each.
+ * Threads   Functions: one thread at a time per handle, but for ioreq_shm_irq_wait(), beside which another may call others. Words: see the ordering named with each.
  */
 #ifndef IOREQ_SHM_H
 #define IOREQ_SHM_H

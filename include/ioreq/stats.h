@@ -86,7 +86,8 @@ struct ioreq_vm_stats {
 	uint64_t reposted;      /* PENDING seen in a slot whose request a client still holds: the producer's error */
 	uint64_t notify_errors; /* a backend's notify failed */
 	uint64_t clears;
-	uint64_t departed; /* completed by clients that were removed since */
+	uint64_t interrupts; /* lines set and MSIs sent: up to one system call each, by whoever did it */
+	uint64_t departed;   /* completed by clients that were removed since */
 };
 
 struct ioreq_client_stats {

@@ -15,10 +15,13 @@ static int notify(void *context, unsigned vcpu, uint32_t sequence)
 	struct stand *stand = context;
 	struct ioreq_slot_state slot = ioreq_page_state_and_sequence(&stand->slots->req_slot[vcpu]);
 
+	add_relaxed(&stand->backend.in_notify, 1);
 	if (slot.state != ACRN_IOREQ_STATE_COMPLETE || slot.sequence != sequence)
 		add_relaxed(&stand->backend.early, 1);
 	store_relaxed(&stand->backend.sequence[vcpu], sequence);
 	add_relaxed(&stand->backend.notified[vcpu], 1);
+	while (stand->backend.notify_gate && sem_wait(stand->backend.notify_gate))
+		;
 	/* Release, as a backend's wake-up orders. Pairs with the acquire of ioreq_vcpu_completed(). */
 	store_release(&stand->control->notify[vcpu].word, sequence);
 	return stand->backend.notify_result;
@@ -123,6 +126,11 @@ void stand_post(struct stand *stand, unsigned vcpu, const struct ioreq_access *a
 	assert_int_equal(ioreq_vcpu_post(&stand->vcpus[vcpu], access), 0);
 }
 
+void stand_force_pending(struct stand *stand, unsigned vcpu)
+{
+	store_release(&stand->slots->req_slot[vcpu].processed, ACRN_IOREQ_STATE_PENDING);
+}
+
 uint64_t stand_finish(struct stand *stand, unsigned vcpu)
 {
 	uint64_t end_ns = ioreq_engine_now_ns() + STAND_PATIENCE_NS;
@@ -164,14 +172,15 @@ uint64_t stand_completed(struct stand *stand)
 	uint64_t index = (uint64_t)(stand->vm->stats - stats->vms), sum = 0;
 
 	for (unsigned i = 0; i < IOREQ_STATS_MAX_CLIENTS; i++)
-		if (stats->clients[i].vm == index)
+		if (load_relaxed(&stats->clients[i].used) && stats->clients[i].vm == index)
 			sum += load_relaxed(&stats->clients[i].completed);
 	return sum;
 }
 
 void stand_assert_account(struct stand *stand)
 {
-	stand_await(stand_completed(stand) == load_relaxed(&stand_stats(stand)->posted));
+	stand_await(stand_completed(stand) + load_relaxed(&stand_stats(stand)->departed) ==
+		    load_relaxed(&stand_stats(stand)->posted));
 }
 
 /* ---- accesses --------------------------------------------------------------------------------------------- */

@@ -70,6 +70,8 @@ struct stand_backend {
 	struct stand_msi msi;
 	uint32_t nr_msis;
 	int notify_result, line_result, msi_result; /* what the test wants to be returned */
+	sem_t *notify_gate;                         /* a notify waits for it, if there is one */
+	uint32_t in_notify;                         /* notifies begun */
 };
 
 struct stand {
@@ -111,6 +113,9 @@ unsigned stand_sweep(struct stand *stand);
 /* Posts; fails the test if the slot is not FREE. */
 void stand_post(struct stand *stand, unsigned vcpu, const struct ioreq_access *access);
 
+/* What a wrong producer does: PENDING over whatever is there. */
+void stand_force_pending(struct stand *stand, unsigned vcpu);
+
 /* Sweeps until the vCPU's request is COMPLETE (thread delivery takes its time), takes the answer, frees the slot. */
 uint64_t stand_finish(struct stand *stand, unsigned vcpu);
 
@@ -123,7 +128,7 @@ uint32_t stand_sequence(const struct stand *stand, unsigned vcpu);
 /* The VM's counters. */
 struct ioreq_vm_stats *stand_stats(struct stand *stand);
 
-/* Sum of `completed` over all client records of the VM, those of removed clients included. */
+/* Sum of `completed` over the VM's client records. */
 uint64_t stand_completed(struct stand *stand);
 
 /* Every request seen was completed once, and counted so. */

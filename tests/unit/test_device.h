@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@
 #include "device/devices.h"
 
 #define WAIT_MS 5000 /* for what another thread does within milliseconds, on a machine that is busy */
+#define QUIET_MS 300 /* without news, another thread has done what it can */
 
 /* The device never looks into it. */
 #define CLIENT ((struct ioreq_client *)&fake)
@@ -40,6 +42,8 @@ static struct {
 	int msi_result;
 	const char *doorbell_name;
 	int doorbell_fd;
+	uint32_t hold;   /* a call of ioreq_set_line() stays inside while it is set */
+	uint32_t inside; /* how many are */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .doorbell_fd = -1};
 
 struct instance {
@@ -50,9 +54,20 @@ struct instance {
 
 static _Alignas(64) uint8_t state[65536];
 
+static inline void sleep_ms(long milliseconds)
+{
+	struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
 int ioreq_set_line(struct ioreq_client *client, unsigned line, bool level)
 {
 	assert_ptr_equal(client, CLIENT);
+	__atomic_fetch_add(&fake.inside, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&fake.hold, __ATOMIC_SEQ_CST))
+		sleep_ms(1);
+	__atomic_fetch_sub(&fake.inside, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&fake.lock);
 	fake.line = line;
 	fake.level = level;
@@ -94,13 +109,6 @@ static inline unsigned count_lines(void)
 	count = fake.nr_lines;
 	pthread_mutex_unlock(&fake.lock);
 	return count;
-}
-
-static inline void sleep_ms(long milliseconds)
-{
-	struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-
-	nanosleep(&time, NULL);
 }
 
 /* ---- instances -------------------------------------------------------------------------------------------- */
@@ -239,6 +247,14 @@ static inline int make_fifo(const char *path)
 	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
+}
+
+/* Who writes into it now, waits. */
+static inline bool fifo_is_full(int fd)
+{
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+	return poll(&room, 1, 0) == 0;
 }
 
 static inline size_t read_path(const char *path, char *buffer, size_t bytes)

@@ -273,7 +273,7 @@ static const struct step uart_loopback[] = {
 
 /* ---- the table --------------------------------------------------------------------------------------------- */
 
-#define STEPS(list) list, sizeof(list) / sizeof(list[0])
+#define STEPS(list) (list), sizeof(list) / sizeof((list)[0])
 #define NO_STEPS NULL, 0
 
 /* name, steps, function, bank. clang-format would fold the columns. */

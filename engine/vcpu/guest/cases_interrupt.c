@@ -19,6 +19,7 @@
 #define LINE_IRQ 5u
 #define WAIT_MS 1000u
 #define QUIET_MS 3u /* long enough for an interrupt too many */
+#define NR_PULSES 20u
 
 #define INTERRUPT_ENABLE (UART + 1)
 #define INTERRUPT_ID (UART + 2)
@@ -83,7 +84,7 @@ void case_uart_receive_interrupt(struct verdict *verdict, const struct bank *ban
 	(void)bank;
 	uart_begin(LOOPBACK | OUT2);
 	port_write(1, INTERRUPT_ENABLE, 1);
-	for (uint32_t i = 1; i <= 3; i++) {
+	for (uint32_t i = 1; i <= 3 && !verdict->failed; i++) {
 		port_write(1, UART, 0x40 + i);
 		check(verdict, wait_for(&nr_uart, i, WAIT_MS), true);
 		check(verdict, load_relaxed(&uart_id), ID_RECEIVED);
@@ -115,7 +116,7 @@ static void line_begin(const struct bank *bank, bool level_triggered)
 void case_line_interrupt(struct verdict *verdict, const struct bank *bank)
 {
 	line_begin(bank, true);
-	for (uint32_t i = 1; i <= 3; i++) {
+	for (uint32_t i = 1; i <= 3 && !verdict->failed; i++) {
 		bank->write(bank, 4, LINE, LINE_HIGH | LINE_IRQ);
 		check(verdict, bank->read(bank, 4, LINE), LINE_HIGH | LINE_IRQ);
 		check(verdict, wait_for(&nr_lines, i, WAIT_MS), true);
@@ -141,13 +142,13 @@ void case_line_pulse(struct verdict *verdict, const struct bank *bank)
 {
 	line_begin(bank, false);
 	set_handler(VECTOR_PIC + LINE_IRQ, on_edge);
-	for (uint32_t i = 1; i <= 20; i++) {
+	for (uint32_t i = 1; i <= NR_PULSES && !verdict->failed; i++) {
 		bank->write(bank, 4, LINE, LINE_HIGH | LINE_IRQ);
 		bank->write(bank, 4, LINE, LINE_IRQ);
 		check(verdict, wait_for(&nr_lines, i, WAIT_MS), true);
 	}
 	pause_ms(QUIET_MS);
-	check(verdict, load_relaxed(&nr_lines), 20);
+	check(verdict, load_relaxed(&nr_lines), NR_PULSES);
 	pic_disable();
 }
 
@@ -166,7 +167,7 @@ void case_msi(struct verdict *verdict, const struct bank *bank)
 	set_handler(VECTOR_MSI, on_msi);
 	for (unsigned cpu = 0; cpu < GUEST_MAX_CPUS; cpu++)
 		store_relaxed(&nr_msis[cpu], 0);
-	for (unsigned cpu = 0; cpu < selftest_nr_cpus; cpu++) {
+	for (unsigned cpu = 0; cpu < selftest_nr_cpus && !verdict->failed; cpu++) {
 		uint64_t address = 0xfee00000u | cpu << 12;
 
 		bank->write(bank, 4, MSI_ADDRESS, address);

@@ -29,7 +29,18 @@ static uint64_t mix(unsigned cpu, unsigned round)
 	return value ^ value >> 29;
 }
 
-static void write_and_verify(struct verdict *verdict, unsigned cpu, unsigned round)
+/* What the shadow of this vCPU's part holds at `place`. */
+static uint64_t expected(unsigned cpu, unsigned place, unsigned width)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		value |= (uint64_t)shadows[cpu][place + i] << 8 * i;
+	return value;
+}
+
+/* The first read finds what others did to our part since we wrote it, the second what became of our write. */
+static void one_round(struct verdict *verdict, unsigned cpu, unsigned round)
 {
 	const bool has_8 = target == &bank_inline || target == &bank_thread;
 	const unsigned width = 1u << round % (has_8 ? 4 : 3);
@@ -37,6 +48,7 @@ static void write_and_verify(struct verdict *verdict, unsigned cpu, unsigned rou
 	const unsigned place = (unsigned)(mix(round, cpu) >> 32) % PART_BYTES & ~(width - 1);
 	const unsigned offset = PART + cpu * PART_BYTES + place;
 
+	check(verdict, target->read(target, width, offset), expected(cpu, place, width));
 	target->write(target, width, offset, value);
 	for (unsigned i = 0; i < width; i++)
 		shadows[cpu][place + i] = (uint8_t)(value >> 8 * i);
@@ -53,7 +65,7 @@ static void hammer(unsigned cpu)
 		shadows[cpu][place] = (uint8_t)cpu;
 	}
 	for (unsigned round = 0; round < ROUNDS && !verdict->failed; round++)
-		write_and_verify(verdict, cpu, round);
+		one_round(verdict, cpu, round);
 	for (unsigned place = 0; place < PART_BYTES; place++)
 		check(verdict, target->read(target, 1, offset + place), shadows[cpu][place]);
 }

@@ -48,7 +48,7 @@ static void string_in(struct verdict *verdict, const struct bank *bank, unsigned
 	port_read_string(width, (uint16_t)(bank->base + TARGET), &buffer, NR);
 	for (unsigned i = 0; i < NR; i++)
 		check(verdict, element(width, i), value);
-	check(verdict, buffer.bytes[NR * width], SENTINEL);
+	check(verdict, buffer.bytes[(size_t)NR * width], SENTINEL);
 }
 
 void case_string_out_1(struct verdict *verdict, const struct bank *bank)
@@ -102,5 +102,5 @@ void case_string_copy(struct verdict *verdict, const struct bank *bank)
 	copy_dwords((uintptr_t)&buffer, bank->base + TARGET, NR);
 	for (unsigned i = 0; i < NR * 4; i++)
 		check(verdict, buffer.bytes[i], (uint8_t)(0x23 + i * 5));
-	check(verdict, buffer.bytes[NR * 4], SENTINEL);
+	check(verdict, buffer.bytes[(size_t)NR * 4], SENTINEL);
 }

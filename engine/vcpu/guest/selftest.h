@@ -2,7 +2,8 @@
 /*
  * What a self-test case is made of.
  *
- * A case is a list of steps (data: most cases), a function (interrupts, string I/O, several vCPUs), or both, steps first.
+ * A case is a list of steps (data: most cases), a function (interrupts, string I/O, several vCPUs), or both, steps
+ * first.
  * Steps reach the world in two ways: a register bank by offset, so that one list serves the bank on every path to it,
  * or a port or address as it is.
  *
@@ -96,10 +97,10 @@ struct step {
 
 /* The first thing that was not as it should be. */
 struct verdict {
-	bool failed;
 	uint64_t got;
 	uint64_t want;
 	unsigned nr_checks; /* counts up to the one that failed */
+	bool failed;
 };
 
 /* Returns got == want; the first failure of a case is kept. */
