@@ -15,8 +15,8 @@
 
 #define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define MEMBER(type, member) .offset = offsetof(type, member), .bytes = sizeof(((type *)0)->member)
-#define POINTER(type, member) .offset = offsetof(type, member)
-#define COUNTED(type, member, count) POINTER(type, member), .count_offset = offsetof(type, count)
+#define AT(type, member) .offset = offsetof(type, member)
+#define COUNTED(type, member, count) AT(type, member), .count_offset = offsetof(type, count)
 #define SECOND_NS UINT64_C(1000000000)
 
 /* Words stand in the order of their enums. */
@@ -63,7 +63,7 @@ const struct schema_map schema_doorbell = {
 	.bytes = sizeof(struct ioreq_doorbell),
 	.in_line = true,
 	.nr_keys = 5,
-	.keys = {{"eventfd", SCHEMA_NAME, .required = true, POINTER(struct ioreq_doorbell, name)},
+	.keys = {{"eventfd", SCHEMA_NAME, .required = true, AT(struct ioreq_doorbell, name)},
 		 {"space", SCHEMA_WORD, .required = true, MEMBER(struct ioreq_doorbell, space), .words = space_words},
 		 {"address", SCHEMA_ADDRESS, .required = true, MEMBER(struct ioreq_doorbell, address),
 		  .maximum = UINT64_MAX},
@@ -77,15 +77,15 @@ const struct schema_map schema_client = {
 	.bytes = sizeof(struct config_client),
 	.placed = true,
 	.nr_keys = 8,
-	.keys = {{"name", SCHEMA_NAME, .required = true, POINTER(struct config_client, name)},
+	.keys = {{"name", SCHEMA_NAME, .required = true, AT(struct config_client, name)},
 		 {"delivery", SCHEMA_WORD, MEMBER(struct config_client, delivery), .words = delivery_words,
 		  .preset = IOREQ_INLINE},
 		 {"wait", SCHEMA_WORD, MEMBER(struct config_client, wait), .words = wait_words,
 		  .preset = IOREQ_WAIT_PARK, .applies = has_thread},
 		 {"core", SCHEMA_CORE, MEMBER(struct config_client, core), .maximum = CONFIG_MAX_CORE,
 		  .preset = UINT64_MAX, .applies = has_thread},
-		 {"device", SCHEMA_NAME, POINTER(struct config_client, device)},
-		 {"plugin", SCHEMA_PATH, POINTER(struct config_client, plugin)},
+		 {"device", SCHEMA_NAME, AT(struct config_client, device)},
+		 {"plugin", SCHEMA_PATH, AT(struct config_client, plugin)},
 		 {"settings", SCHEMA_SETTINGS, COUNTED(struct config_client, settings, nr_settings),
 		  .maximum = CONFIG_MAX_SETTINGS},
 		 {"ranges", SCHEMA_LIST, COUNTED(struct config_client, ranges, nr_ranges), .maximum = IOREQ_MAX_RANGES,
@@ -99,7 +99,7 @@ static const struct schema_map schema_backend = {
 	.in_line = true,
 	.nr_keys = 2,
 	.keys = {{"type", SCHEMA_WORD, .required = true, MEMBER(struct config_backend, type), .words = backend_words},
-		 {"path", SCHEMA_PATH, .required = true, POINTER(struct config_backend, path)}},
+		 {"path", SCHEMA_PATH, .required = true, AT(struct config_backend, path)}},
 };
 
 const struct schema_map schema_vm = {
@@ -107,15 +107,15 @@ const struct schema_map schema_vm = {
 	.bytes = sizeof(struct config_vm),
 	.placed = true,
 	.nr_keys = 9,
-	.keys = {{"name", SCHEMA_NAME, .required = true, POINTER(struct config_vm, name)},
-		 {"poller", SCHEMA_NAME, .required = true, POINTER(struct config_vm, poller)},
+	.keys = {{"name", SCHEMA_NAME, .required = true, AT(struct config_vm, name)},
+		 {"poller", SCHEMA_NAME, .required = true, AT(struct config_vm, poller)},
 		 {"vcpus", SCHEMA_INTEGER, .required = true, MEMBER(struct config_vm, nr_vcpus), .minimum = 1,
 		  .maximum = IOREQ_MAX_VCPUS},
 		 {"strict_states", SCHEMA_BOOLEAN, MEMBER(struct config_vm, strict_states), .preset = true},
 		 {"clear_timeout", SCHEMA_TIME, MEMBER(struct config_vm, clear_timeout_ns), .minimum = SECOND_NS / 1000,
 		  .maximum = 60 * SECOND_NS, .preset = SECOND_NS / 10},
-		 {"backend", SCHEMA_MAP, .required = true, POINTER(struct config_vm, backend), .map = &schema_backend},
-		 {"default_client", SCHEMA_NAME, POINTER(struct config_vm, default_client)},
+		 {"backend", SCHEMA_MAP, .required = true, AT(struct config_vm, backend), .map = &schema_backend},
+		 {"default_client", SCHEMA_NAME, AT(struct config_vm, default_client)},
 		 {"clients", SCHEMA_LIST, COUNTED(struct config_vm, clients, nr_clients), .maximum = CONFIG_MAX_CLIENTS,
 		  .map = &schema_client},
 		 {"doorbells", SCHEMA_LIST, COUNTED(struct config_vm, doorbells, nr_doorbells),
@@ -128,7 +128,7 @@ const struct schema_map schema_poller = {
 	.placed = true,
 	.in_line = true,
 	.nr_keys = 4,
-	.keys = {{"name", SCHEMA_NAME, .required = true, POINTER(struct config_poller, name)},
+	.keys = {{"name", SCHEMA_NAME, .required = true, AT(struct config_poller, name)},
 		 {"core", SCHEMA_CORE, .required = true, MEMBER(struct config_poller, core), .maximum = CONFIG_MAX_CORE,
 		  .preset = UINT64_MAX},
 		 {"priority", SCHEMA_INTEGER, MEMBER(struct config_poller, priority), .maximum = 99},
@@ -154,7 +154,7 @@ const struct schema_map schema_config = {
 	.bytes = sizeof(struct config),
 	.placed = true,
 	.nr_keys = 3,
-	.keys = {{"engine", SCHEMA_MAP, POINTER(struct config, engine), .map = &schema_engine},
+	.keys = {{"engine", SCHEMA_MAP, AT(struct config, engine), .map = &schema_engine},
 		 {"pollers", SCHEMA_LIST, .required = true, COUNTED(struct config, pollers, nr_pollers), .minimum = 1,
 		  .maximum = CONFIG_MAX_POLLERS, .map = &schema_poller},
 		 {"vms", SCHEMA_LIST, .required = true, COUNTED(struct config, vms, nr_vms), .maximum = CONFIG_MAX_VMS,
