@@ -22,10 +22,11 @@ static const char base[] =
 	"  default_client: rest\n"
 	"  clients:\n"
 	"  - {name: rest, device: unclaimed}\n"
-	"  - {name: uart, delivery: thread, wait: park, core: any, device: uart16550, settings: {irq: 4, out: x}, "
+	"  - {name: uart, delivery: thread, wait: park, core: any, device: uart16550, settings: {irq: 4, out: x, flag: true}, "
 	"ranges: [{space: pio, start: 8, size: 8}, {space: pio, start: 32, size: 8}]}\n"
 	"  doorbells:\n"
 	"  - {eventfd: bell, space: mmio, address: 64, size: 4, data: 1}\n"
+	"  - {eventfd: zero, space: mmio, address: 72, size: 1, data: 0}\n"
 	"- {name: vm1, poller: p1, vcpus: 1, backend: {type: shm, path: /b}}\n";
 
 /* The base with `from`, which is in it once, replaced. */
@@ -90,6 +91,7 @@ static const struct {
 	{"core: any", "core: 3", "vm vm0: client uart: replaced, because core changed\n", true},
 	{"irq: 4", "irq: 5", "vm vm0: client uart: replaced, because settings changed\n", true},
 	{"irq: 4", "irq: '4'", "vm vm0: client uart: replaced, because settings changed\n", true},
+	{"flag: true", "flag: 1", "vm vm0: client uart: replaced, because settings changed\n", true},
 	{"irq: 4, ", "", "vm vm0: client uart: replaced, because settings changed\n", true},
 	{"irq: 4", "irq: 4, more: true", "vm vm0: client uart: replaced, because settings changed\n", true},
 	{"start: 8", "start: 9", "vm vm0: client uart: ranges changed\n", true},
@@ -102,6 +104,7 @@ static const struct {
 	{"name: uart", "name: tty", "vm vm0: client uart: removed\nvm vm0: client tty: added\n", true},
 	{"data: 1", "data: 2", "vm vm0: doorbell bell: data changed\n", true},
 	{"data: 1", "data: any", "vm vm0: doorbell bell: data changed\n", true},
+	{"data: 0", "data: any", "vm vm0: doorbell zero: data changed\n", true},
 	{", data: 1", "", "vm vm0: doorbell bell: data changed\n", true},
 	{"address: 64, size: 4", "address: 64, size: 2", "vm vm0: doorbell bell: size changed\n", true},
 	{"address: 64", "address: 68", "vm vm0: doorbell bell: address changed\n", true},
@@ -109,7 +112,7 @@ static const struct {
 	/* No change at all. */
 	{"idle: pause}\nvms", "idle: pause}\n# a comment\nvms", "", true},
 	{"{housekeeping: [0], hugepages: prefer, memory: 64MiB}", "{memory: 65536KiB}", "", true},
-	{"{irq: 4, out: x}", "{out: \"x\", irq: 0x4}", "", true},
+	{"{irq: 4, out: x, flag: true}", "{out: \"x\", flag: true, irq: 0x4}", "", true},
 	{"{space: pio, start: 8, size: 8}, {space: pio, start: 32, size: 8}",
 	 "{space: pio, start: 0x20, last: 39}, {space: pio, start: 8, last: 0xf}", "", true},
 	{"  strict_states: true\n  clear_timeout: 100ms\n", "  clear_timeout: 100000us\n", "", true},
@@ -178,6 +181,7 @@ static void test_config_compare_orders_as_it_must_be_applied(void **unused)
 				   "poller p0: core changed\n"
 				   "vm vm0: client uart: removed\n"
 				   "vm vm0: doorbell bell: removed\n"
+				   "vm vm0: doorbell zero: removed\n"
 				   "vm vm1: removed\n"
 				   "vm vm9: added\n"
 				   "vm vm0: doorbell gong: added\n"
@@ -190,12 +194,12 @@ static void test_config_compare_orders_as_it_must_be_applied(void **unused)
 	assert_ptr_equal(changes.changes[4].new_vm, &after->vms[1]);
 	assert_null(changes.changes[4].new_client);
 	assert_ptr_equal(changes.changes[5].old_doorbell, &before->vms[0].doorbells[0]);
-	assert_ptr_equal(changes.changes[6].old_vm, &before->vms[1]);
-	assert_null(changes.changes[6].new_vm);
-	assert_ptr_equal(changes.changes[7].new_vm, &after->vms[0]);
-	assert_null(changes.changes[7].old_vm);
-	assert_ptr_equal(changes.changes[10].new_client, &after->vms[1].clients[0]);
-	assert_null(changes.changes[10].old_client);
+	assert_ptr_equal(changes.changes[7].old_vm, &before->vms[1]);
+	assert_null(changes.changes[7].new_vm);
+	assert_ptr_equal(changes.changes[8].new_vm, &after->vms[0]);
+	assert_null(changes.changes[8].old_vm);
+	assert_ptr_equal(changes.changes[11].new_client, &after->vms[1].clients[0]);
+	assert_null(changes.changes[11].old_client);
 	config_changes_free(&changes);
 	config_free(before);
 	config_free(after);
