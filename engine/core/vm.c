@@ -17,8 +17,8 @@
 /* ---- completion -------------------------------------------------------------------------------------------- */
 
 /* Exactly once, after COMPLETE, only for a request that did not ask for polling: the hypervisor's event is sticky. */
-static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
-		   bool shared)
+ioreq_aside static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
+			       bool shared)
 {
 	if (vm->ops->notify(vm->context, access->vcpu, access->sequence))
 		add_relaxed(&vm->stats->notify_errors, 1);
@@ -27,9 +27,10 @@ static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const 
 		count_one(&vm->poller->stats->notifies);
 }
 
-void ioreq_vm_complete(struct ioreq_vm *vm, struct ioreq_client_stats *stats, struct ioreq_access *access, bool shared)
+void ioreq_vm_complete(struct ioreq_vm *vm, struct acrn_io_request *slot, struct ioreq_client_stats *stats,
+		       struct ioreq_access *access, bool shared)
 {
-	ioreq_page_complete(&vm->slots->req_slot[access->vcpu], access);
+	ioreq_page_complete(slot, access);
 	if (!access->completion_polling)
 		notify(vm, stats, access, shared);
 	ioreq_stats_completed(stats, access, shared);
@@ -40,23 +41,23 @@ static void count_reason(struct ioreq_vm *vm, enum ioreq_reason reason)
 	add_relaxed(&vm->stats->reasons[reason], 1);
 }
 
-void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+ioreq_aside void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	ioreq_access_all_ones(access);
-	ioreq_vm_complete(vm, vm->engine_stats, access, false);
+	ioreq_vm_complete(vm, &vm->slots->req_slot[access->vcpu], vm->engine_stats, access, false);
 	count_reason(vm, reason);
 }
 
-void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+ioreq_aside void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	if (vm->strict_states)
 		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, IOREQ_JOURNAL_ENGINE);
-	ioreq_vm_complete(vm, vm->engine_stats, access, false);
+	ioreq_vm_complete(vm, &vm->slots->req_slot[access->vcpu], vm->engine_stats, access, false);
 	count_reason(vm, reason);
 }
 
-void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+ioreq_aside void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	ioreq_access_all_ones(access);
 	ioreq_vm_reply(vm, access, reason);

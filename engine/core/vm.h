@@ -92,7 +92,8 @@ void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq
  * Completes a request: COMPLETE, the notify if the access asks for one, the counters. By the request's owner, the
  * poller (`shared` false) or the winner of a ring's token.
  */
-void ioreq_vm_complete(struct ioreq_vm *vm, struct ioreq_client_stats *stats, struct ioreq_access *access, bool shared);
+void ioreq_vm_complete(struct ioreq_vm *vm, struct acrn_io_request *slot, struct ioreq_client_stats *stats,
+		       struct ioreq_access *access, bool shared);
 
 /* ---- control ---- */
 
