@@ -132,11 +132,21 @@ void rig_create(struct rig *rig, enum ioreq_idle idle, int core)
 	RIG_CHECK(!status, "poller: %s", strerror(-status));
 }
 
+/* -EBUSY is also what a starved poller looks like: only one that lasts is a failure. */
+static bool again(int status, uint64_t start_ns)
+{
+	return status == -EBUSY && rig_now_ns() - start_ns < RIG_PATIENCE_NS;
+}
+
 void rig_destroy(struct rig *rig)
 {
 	struct ioreq_error error = {.text = ""};
-	int status = ioreq_engine_destroy(rig->engine, &error);
+	uint64_t start_ns = rig_now_ns();
+	int status;
 
+	do {
+		status = ioreq_engine_destroy(rig->engine, &error);
+	} while (again(status, start_ns));
 	RIG_CHECK(!status, "%s", error.text);
 	munmap(rig->stats, IOREQ_STATS_BYTES);
 }
@@ -263,9 +273,25 @@ void rig_vm_attach(struct rig_vm *vm)
 void rig_vm_detach(struct rig_vm *vm)
 {
 	struct ioreq_error error = {.text = ""};
-	int status = ioreq_vm_detach(vm->vm, &error);
+	uint64_t start_ns = rig_now_ns();
+	int status;
 
+	do {
+		status = ioreq_vm_detach(vm->vm, &error);
+	} while (again(status, start_ns));
 	RIG_CHECK(!status, "detach: %s", error.text);
+}
+
+void rig_vm_clear(struct rig_vm *vm)
+{
+	struct ioreq_error error = {.text = ""};
+	uint64_t start_ns = rig_now_ns();
+	int status;
+
+	do {
+		status = ioreq_vm_clear(vm->vm, &error);
+	} while (again(status, start_ns));
+	RIG_CHECK(!status, "clear: %s", error.text);
 }
 
 const struct ioreq_vm_stats *rig_vm_stats(const struct rig_vm *vm)
@@ -614,9 +640,16 @@ void rig_device_add(struct rig_device *device)
 	RIG_CHECK(!status, "%s", error.text);
 }
 
-int rig_device_remove(struct rig_device *device, struct ioreq_error *error)
+void rig_device_remove(struct rig_device *device)
 {
-	return ioreq_client_remove(device->client, error);
+	struct ioreq_error error = {.text = ""};
+	uint64_t start_ns = rig_now_ns();
+	int status;
+
+	do {
+		status = ioreq_client_remove(device->client, &error);
+	} while (again(status, start_ns));
+	RIG_CHECK(!status, "%s", error.text);
 }
 
 /* ---- vCPUs ------------------------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
  * Answers   A function of the device, the vCPU and the sequence. Bit 0 is 0, so that no answer is all ones.
  * Notifies  The page's backend fails the test for a notify before COMPLETE, for a second one, and for one of a request
  *           that asked for polling; it counts the others per vCPU.
- * Failing   RIG_CHECK() prints where, what was found and what was expected, and ends the process with 1 from any thread.
+ * Failing   RIG_CHECK() prints where, what was found and what was expected, and ends the process with 1, from any
+ *           thread.
  *
  * Threads   One per vCPU. Devices are called by the engine's threads. The rest: the test's main thread.
  * Memory    Everything is the caller's; pages are mappings that live until rig_page_destroy().
@@ -93,7 +94,10 @@ void rig_create(struct rig *rig, enum ioreq_idle idle, int core);
 /* The same, but the poller does not run yet. */
 void rig_prepare(struct rig *rig, enum ioreq_idle idle, int core);
 
-/* Everything must end: -EBUSY is a failure. */
+/*
+ * Everything must end. Here and below -EBUSY is what a poller or a client's thread without a core looks like too: it is
+ * a failure if it lasts for RIG_PATIENCE_NS.
+ */
 void rig_destroy(struct rig *rig);
 
 /* ---- page -------------------------------------------------------------------------------------------------- */
@@ -154,6 +158,7 @@ struct rig_vm {
 void rig_vm_create(struct rig_vm *vm, struct rig *rig);
 void rig_vm_attach(struct rig_vm *vm);
 void rig_vm_detach(struct rig_vm *vm);
+void rig_vm_clear(struct rig_vm *vm);
 
 /* The VM's record, and its client's ("-": the engine's). */
 const struct ioreq_vm_stats *rig_vm_stats(const struct rig_vm *vm);
@@ -228,7 +233,7 @@ extern const struct ioreq_device_ops rig_device_ops;
 uint64_t rig_seen(const struct rig_device *device, unsigned vcpu);
 
 void rig_device_add(struct rig_device *device);
-int rig_device_remove(struct rig_device *device, struct ioreq_error *error);
+void rig_device_remove(struct rig_device *device);
 
 /* The answer of `device` to a read, uncut; never odd. */
 uint64_t rig_answer(const struct rig_device *device, unsigned vcpu, uint64_t sequence);

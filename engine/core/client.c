@@ -22,7 +22,7 @@
 
 /* ---- on the poll core -------------------------------------------------------------------------------------- */
 
-ioreq_aside static void answer_unusual(struct ioreq_client *client, struct ioreq_access *access,
+IOREQ_ASIDE static void answer_unusual(struct ioreq_client *client, struct ioreq_access *access,
 				       enum ioreq_result result)
 {
 	/* DEFER means nothing inline, and so does a number that is none of ours. */
@@ -48,7 +48,7 @@ static void run_handler(struct ioreq_client *client, struct acrn_io_request *slo
 		answer_unusual(client, access, result);
 }
 
-ioreq_aside static void post(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
+IOREQ_ASIDE static void post(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
 {
 	struct ioreq_vm *vm = client->vm;
 

@@ -9,12 +9,6 @@
 #include <ioreq/abi.h>
 #include <ioreq/access.h>
 
-/*
- * For a function that the guest seldom waits for: kept out of the one that serves (poller.c: flatten), which would
- * otherwise save registers for it with every request.
- */
-#define ioreq_aside __attribute__((noinline))
-
 /* A slot's state and the sequence stored with its last completion, read by one load. */
 struct ioreq_slot_state {
 	uint32_t state;

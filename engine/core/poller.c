@@ -21,7 +21,7 @@
 #include "core/vm.h"
 
 /* A write that a doorbell takes: its eventfd is signalled, no handler runs. */
-ioreq_aside static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct ioreq_access *access)
+IOREQ_COLD static void ring_bell(struct ioreq_vm *vm, const struct ioreq_bell *bell, struct ioreq_access *access)
 {
 	uint64_t one = 1;
 	ssize_t written;
@@ -76,7 +76,7 @@ static inline void serve(struct ioreq_vm *vm, struct acrn_io_request *slot, unsi
 }
 
 /* PENDING over a slot that went to a ring: is the ring's entry free again? */
-ioreq_aside static bool settled(struct ioreq_vm *vm, unsigned vcpu)
+IOREQ_ASIDE static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 {
 	uint64_t token = ioreq_ring_token(vm->inflight[vcpu]->ring, vcpu);
 
@@ -97,7 +97,7 @@ ioreq_aside static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 }
 
 /* A client may park after the hand-over: looked at in every sweep until its request is complete (park.pml). */
-ioreq_aside static void wake_parked(struct ioreq_vm *vm)
+IOREQ_ASIDE static void wake_parked(struct ioreq_vm *vm)
 {
 	for (uint32_t left = vm->watched; left; left &= left - 1) {
 		unsigned v = (unsigned)__builtin_ctz(left);
@@ -111,7 +111,7 @@ ioreq_aside static void wake_parked(struct ioreq_vm *vm)
 	}
 }
 
-ioreq_aside static void attend(struct ioreq_vm *vm)
+IOREQ_ASIDE static void attend(struct ioreq_vm *vm)
 {
 	/* Requests that an engine before this one left in PROCESSING, given to nobody. */
 	for (uint32_t left = ioreq_vm_attend(vm); left; left &= left - 1) {

@@ -17,7 +17,7 @@
 /* ---- completion -------------------------------------------------------------------------------------------- */
 
 /* Exactly once, after COMPLETE, only for a request that did not ask for polling: the hypervisor's event is sticky. */
-ioreq_aside static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
+IOREQ_ASIDE static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
 			       bool shared)
 {
 	if (vm->ops->notify(vm->context, access->vcpu, access->sequence))
@@ -41,14 +41,14 @@ static void count_reason(struct ioreq_vm *vm, enum ioreq_reason reason)
 	add_relaxed(&vm->stats->reasons[reason], 1);
 }
 
-ioreq_aside void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	ioreq_access_all_ones(access);
 	ioreq_vm_complete(vm, &vm->slots->req_slot[access->vcpu], vm->engine_stats, access, false);
 	count_reason(vm, reason);
 }
 
-ioreq_aside void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	if (vm->strict_states)
 		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
@@ -57,7 +57,7 @@ ioreq_aside void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access
 	count_reason(vm, reason);
 }
 
-ioreq_aside void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
+void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	ioreq_access_all_ones(access);
 	ioreq_vm_reply(vm, access, reason);

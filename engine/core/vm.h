@@ -16,6 +16,11 @@
 /* What a caller waits beyond the clients' time: delays of the threads themselves, host steal among them. */
 #define IOREQ_MARGIN_NS UINT64_C(400000000)
 
+/* Off the hot path: kept out of the one function that the hot path is compiled into. */
+#define IOREQ_COLD __attribute__((cold, noinline))
+/* The same for what is not rare, but not an inline request's either. */
+#define IOREQ_ASIDE __attribute__((noinline))
+
 /* Bits of the attention word. Set by others, cleared by the poller when it is done: the clearing is the answer. */
 enum {
 	IOREQ_ATTEND_RETURNED = 1, /* a client's thread answered UNHANDLED */
@@ -82,11 +87,11 @@ struct ioreq_vm {
 uint32_t ioreq_vm_attend(struct ioreq_vm *vm);
 
 /* Answers for the engine, with all ones, and counts why; access->sequence is set. */
-void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
 
 /* The same for a request that was given to nobody, and with the value that is there (a latch). Journals it first. */
-void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
-void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
+IOREQ_COLD void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason);
 
 /*
  * Completes a request: COMPLETE, the notify if the access asks for one, the counters. By the request's owner, the

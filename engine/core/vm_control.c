@@ -372,7 +372,8 @@ static int detach_locked(struct ioreq_vm *vm, struct ioreq_error *error)
 
 	if (!vm->attached)
 		return ioreq_error_set(error, ENODEV, "%s: not attached", vm->name);
-	status = vm->detach_asked ? await_drain(vm, error) : 0;
+	/* Another drain that its caller gave up on comes first; while it is stuck, no detach is asked for. */
+	status = await_drain(vm, error);
 	if (!status && vm->nr_vcpus) {
 		vm->detach_asked = true;
 		status = ioreq_vm_drain(vm, NULL, true, error);

@@ -40,6 +40,8 @@ static void open_page(struct attachment *attachment)
 	}
 	attachment->last_error[0] = 0;
 	log_event("attach: attached vm=%s page=%s vcpus=%u", attachment->name, attachment->path, attachment->nr_vcpus);
+	if (attachment->attached)
+		attachment->attached(attachment->context, page.slots);
 }
 
 int attachment_end(struct attachment *attachment)

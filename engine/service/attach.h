@@ -11,6 +11,8 @@ struct attachment {
 	const char *name; /* the VM's */
 	const char *path;
 	unsigned nr_vcpus;
+	void (*attached)(void *context, const void *slots); /* called after each attach; NULL: not */
+	void *context;
 	struct ioreq_shm *shm; /* NULL: no page */
 	char last_error[IOREQ_ERROR_BYTES];
 };

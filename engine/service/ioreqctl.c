@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ioreqctl: what the engine has counted, live and as a closing table. It reads the stats file and asks nobody, so it
- * costs the engine nothing, and works when the engine is gone.
+ * costs the engine nothing, and works when the engine is gone. The doctor has its own file, ioreqctl_doctor.c.
  *
  * Threads   One.
  * Memory    The view's mapping, and the snapshots of `watch`.
@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "service/ioreqctl_doctor.h"
 #include "service/stats_view.h"
 
 #define DEFAULT_STATS "/run/ioreqd/ioreqd.stats"
@@ -169,7 +170,12 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct options *options);
 	unsigned bit;
-} commands[] = {{"watch", watch, FOR_WATCH}, {"summary", summary, FOR_SUMMARY}};
+	int (*main)(int argc, char **argv); /* instead of run: it has options of its own */
+} commands[] = {
+	{"watch", watch, FOR_WATCH, NULL},
+	{"summary", summary, FOR_SUMMARY, NULL},
+	{"doctor", NULL, 0, ioreqctl_doctor},
+};
 
 static bool parse_interval(const char *text, struct options *options)
 {
@@ -221,9 +227,11 @@ static int print_help(void)
 {
 	puts("usage: ioreqctl watch [--stats FILE] [--interval SECONDS] [--count LINES]\n"
 	     "       ioreqctl summary [--stats FILE] [--json]\n"
+	     "       ioreqctl doctor [--cores LIST] [option...]    (ioreqctl doctor --help)\n"
 	     "\n"
 	     "  watch      one line per interval: requests per second, latency, unclaimed, in flight\n"
 	     "  summary    per client: requests and latency; per VM: posted, completed, lost\n"
+	     "  doctor     what on this machine will disturb a core that polls, and what mends it\n"
 	     "\n"
 	     "  --stats FILE        the engine's stats file (" DEFAULT_STATS ")\n"
 	     "  --interval SECONDS  between two lines (1)\n"
@@ -306,6 +314,8 @@ int main(int argc, char **argv)
 	command = find_command(argv[1]);
 	if (!command)
 		return refuse(argv[1][0] == '-' ? "unknown option" : "unknown command", argv[1]);
+	if (command->main)
+		return command->main(argc - 2, argv + 2);
 	rc = parse_options(argc - 2, argv + 2, command->bit, &options);
 	if (rc)
 		return rc < 0 ? print_help() : rc;

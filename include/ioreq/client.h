@@ -38,7 +38,7 @@ extern "C" {
 
 enum ioreq_result {
 	IOREQ_DONE,      /* answered: a read's answer is in access->value */
-	IOREQ_UNHANDLED, /* not ours: the default client gets it, without one all ones / dropped */
+	IOREQ_UNHANDLED, /* not ours, *access left as it was: the default client gets it, else all ones / dropped */
 	IOREQ_DEFER,     /* thread delivery only: ioreq_complete() follows, from any thread */
 };
 

@@ -24,10 +24,17 @@ refused 2 "'0'; allowed: 1..16" "$bin/ioreqd" --vcpus 0
 refused 2 "'1x'; allowed" "$bin/ioreqd" --vcpus 1x
 refused 2 "'-1'; allowed" "$bin/ioreqd" --core -1
 refused 2 "'fast'; allowed: pause, spin, yield" "$bin/ioreqd" --idle fast
+refused 2 "'100'; allowed: 0..99" "$bin/ioreqd" --core 1 --priority 100
+refused 2 "'3-1'; allowed: cores" "$bin/ioreqd" --core 1 --housekeeping 3-1
+refused 2 "'yes'; allowed: require, prefer, off" "$bin/ioreqd" --core 1 --hugepages yes
+refused 2 "'64MB'; allowed: a number with KiB, MiB or GiB" "$bin/ioreqd" --core 1 --memory-reserve 64MB
+refused 2 "'99999999999GiB'; allowed" "$bin/ioreqd" --core 1 --memory-reserve 99999999999GiB
+refused 2 "need --core" "$bin/ioreqd" --priority 1
+refused 20 "allowed: 8 MiB" "$bin/ioreqd" --core 1 --housekeeping 0 --memory-reserve 1KiB
 refused 2 "unexpected argument 'x'" "$bin/ioreqd" x
 refused 1 "$work/none/stats" "$bin/ioreqd" --stats "$work/none/stats"
 refused 1 'console' "$bin/ioreqd" --stats "$stats" --console "$work/none/console"
-refused 1 'core 1023' "$bin/ioreqd" --stats "$stats" --console "$console" --serial "$console" --core 1023
+refused 22 'core 1023 does not exist' "$bin/ioreqd" --stats "$stats" --console "$console" --serial "$console" --core 1023
 refused 1 "$work/none" "$bin/ioreqctl" summary --stats "$work/none"
 printf 'not counters' >"$work/foreign"
 refused 1 "$work/foreign" "$bin/ioreqctl" summary --stats "$work/foreign"

@@ -3,9 +3,9 @@
  * A thousand table updates a second while vCPUs access: who answers must be the owner of before or after the update
  * while one is under way, and the new owner only as soon as the update has returned.
  *
- * Oracle    Table number g is a row of owners, written before the update to it begins. `begun` and `done` hold the number
- *           of the newest table whose update has begun, or returned. A request that was posted when table a was done and
- *           finished when table b had begun may be answered by its owner in a..b, by nobody else.
+ * Oracle    Table number g is a row of owners, written before the update to it begins. `begun` and `done` hold the
+ *           number of the newest table whose update has begun, or returned. A request that was posted when table a was
+ *           done and finished when table b had begun may be answered by its owner in a..b, by nobody else.
  * Updates   All ranges replaced; one removed or added; a client added with its ranges, or removed with them.
  *
  * Threads   Three vCPUs; the main thread updates; the poller, the clients' threads, the reclaimer.
@@ -182,7 +182,6 @@ static void disguise_guest(bool threaded)
 static uint64_t come_or_go(void)
 {
 	const struct ioreq_client_stats *stats = devices[GUEST].client ? rig_client_stats(&vm, "guest") : NULL;
-	struct ioreq_error error = {.text = ""};
 	uint8_t *row = next_row();
 
 	for (unsigned cell = 0; cell < NR_CELLS; cell++)
@@ -192,13 +191,12 @@ static uint64_t come_or_go(void)
 		disguise_guest(dice(2));
 	begin();
 	if (stats)
-		end(rig_device_remove(&devices[GUEST], &error), &error);
+		rig_device_remove(&devices[GUEST]);
 	else
 		rig_device_add(&devices[GUEST]);
-	if (!stats) {
-		end(0, &error);
+	end(0, NULL);
+	if (!stats)
 		return 0;
-	}
 	devices[GUEST].client = NULL;
 	/* The record is free now, but keeps its numbers until the next client takes it. */
 	return load_relaxed(&stats->completed);

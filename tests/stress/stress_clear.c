@@ -2,8 +2,8 @@
 /*
  * VM clear and reset under load, with slow, deferring and stuck handlers.
  *
- * Cycle     As a hypervisor's reset: the vCPUs stop wherever they are, the VM is cleared, every slot is forced to FREE, the
- *           vCPUs forget what they asked and go on. Once the clear has returned no slot may change, no notify may
+ * Cycle     As a hypervisor's reset: the vCPUs stop wherever they are, the VM is cleared, every slot is forced to FREE,
+ *           the vCPUs forget what they asked and go on. Once the clear has returned no slot may change, no notify may
  *           come, and every request posted before must have had its one completion; afterwards each answer is right,
  *           whatever a late handler of before does.
  * Stuck     Three handlers that do not return: on a client's thread, inside its completion, and inline. Who must not
@@ -149,12 +149,9 @@ static void clear_and_reset(uint64_t dice)
 {
 	uint32_t values[NR_VCPUS];
 	uint64_t words[NR_VCPUS];
-	struct ioreq_error error = {.text = ""};
-	int status;
 
 	pause_vcpus();
-	status = ioreq_vm_clear(vm.vm, &error);
-	RIG_CHECK(!status, "clear: %s", error.text);
+	rig_vm_clear(&vm);
 	for (unsigned v = 0; v < NR_VCPUS; v++) {
 		check_cleared(&vcpus[v], &devices[vcpus[v].window]);
 		ioreq_vcpu_reset(&vcpus[v].side);
@@ -289,7 +286,6 @@ static void check_busy(const char *what, int status, const struct ioreq_error *e
 static void stuck_thread(void)
 {
 	struct rig_device *stuck = &devices[STUCK];
-	struct ioreq_error ignored;
 	uint64_t word;
 
 	printf("a handler that does not return, on its client's thread\n");
@@ -299,7 +295,8 @@ static void stuck_thread(void)
 	wait_until(&stuck->nr_held, 1);
 	serve_one(1, &devices[0]);
 	serve_one(2, &devices[1]);
-	RIG_CHECK(!ioreq_vm_clear(vm.vm, &ignored), "a clear waits for a client's thread");
+	/* Taken away: a clear does not wait for a client's thread. */
+	rig_vm_clear(&vm);
 	check_cleared(&vcpus[0], stuck);
 	serve_one(0, &devices[0]);
 	/* Again, and now the page goes away under it. */
@@ -307,10 +304,10 @@ static void stuck_thread(void)
 	rig_vm_detach(&vm);
 	check_cleared(&vcpus[3], stuck);
 	word = rig_page_word(vm.page, 0);
-	EXPECT_BUSY("client_remove", rig_device_remove(stuck, &error), "stuck");
+	EXPECT_BUSY("client_remove", ioreq_client_remove(stuck->client, &error), "stuck");
 	store_release(&stuck->held, 0);
 	wait_until(&stuck->nr_held, 0);
-	RIG_CHECK(!rig_device_remove(stuck, &ignored), "the handler has returned, its client cannot be removed");
+	rig_device_remove(stuck);
 	RIG_CHECK(rig_page_word(vm.page, 0) == word, "a late answer reached the page");
 	rig_vm_attach(&vm);
 	serve_one(0, &devices[1]);
@@ -323,7 +320,6 @@ static void stuck_completion(void)
 	struct rig_vm other = {.name = "other", .nr_vcpus = 1, .nr_windows = 1};
 	struct rig_device device = {.vm = &other, .name = "other-inline", .windows = 1};
 	struct rig_vcpu vcpu;
-	struct ioreq_error ignored;
 
 	printf("a completion that does not return, on its client's thread\n");
 	start_vm(20 * MS);
@@ -336,7 +332,7 @@ static void stuck_completion(void)
 	wait_until(&vm.page->nr_stalled, 1);
 	EXPECT_BUSY("clear", ioreq_vm_clear(vm.vm, &error), "parked");
 	EXPECT_BUSY("detach", ioreq_vm_detach(vm.vm, &error), "parked");
-	EXPECT_BUSY("client_remove", rig_device_remove(&devices[1], &error), "parked");
+	EXPECT_BUSY("client_remove", ioreq_client_remove(devices[1].client, &error), "parked");
 	for (unsigned i = 0; i < 100; i++) {
 		rig_vcpu_post(&vcpu);
 		rig_vcpu_wait(&vcpu);
@@ -344,7 +340,7 @@ static void stuck_completion(void)
 	}
 	store_release(&vm.page->stall, 0);
 	wait_until(&vm.page->nr_stalled, 0);
-	RIG_CHECK(!rig_device_remove(&devices[1], &ignored), "%s", ignored.text);
+	rig_device_remove(&devices[1]);
 	/* The detach is still asked for; called again, it ends. */
 	rig_vm_detach(&vm);
 	check_cleared(&vcpus[0], &devices[1]);
@@ -381,7 +377,7 @@ static void stuck_inline(void)
 	wait_until(&inline_stuck.nr_held, 1);
 	EXPECT_BUSY("clear", ioreq_vm_clear(vm.vm, &error), "holder");
 	EXPECT_BUSY("detach", ioreq_vm_detach(vm.vm, &error), "holder");
-	EXPECT_BUSY("client_remove", rig_device_remove(&devices[1], &error), "poller p0");
+	EXPECT_BUSY("client_remove", ioreq_client_remove(devices[1].client, &error), "poller p0");
 	EXPECT_BUSY("poller_stop", ioreq_poller_stop(rig.poller, &error), "holder");
 	EXPECT_BUSY("engine_destroy", ioreq_engine_destroy(rig.engine, &error), "holder");
 	for (unsigned i = 0; i < 100; i++) {
@@ -392,7 +388,7 @@ static void stuck_inline(void)
 	store_release(&inline_stuck.held, 0);
 	/* Its poller was told to stop: it ends by itself; what was asked of it is done in its place. */
 	RIG_CHECK(!ioreq_poller_stop(rig.poller, &ignored), "%s", ignored.text);
-	RIG_CHECK(!rig_device_remove(&devices[1], &ignored), "%s", ignored.text);
+	rig_device_remove(&devices[1]);
 	rig_vm_detach(&vm);
 	check_cleared(&vcpus[0], &inline_stuck);
 	stop_vm();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several vCPUs against every kind of client at once; each request is handled once, in order, and answered by its owner.
+ * Several vCPUs against every kind of client at once; each request is handled once, in order, and answered by its
+ * owner.
  *
  * Threads   Four vCPUs, the poller, a thread per ring client and per deferring device's completer.
  * Memory    Static.

@@ -3,8 +3,8 @@
  * A page file that loses its pages under load: that VM is lost and reported, detaches and is served again from a new
  * file; another VM of the same poller notices nothing.
  *
- * Cuts      To nothing; to the slots without their control page; to nothing and back to full size, at once, which leaves
- *           zeroed slots that read as requests and raises no SIGBUS, or after the poller has met the SIGBUS.
+ * Cuts      To nothing; to the slots without their control page; to nothing and back to full size, at once, which
+ *           leaves zeroed slots that read as requests and raises no SIGBUS, or after the poller has met the SIGBUS.
  * Idle slot The last vCPU never posts: but for the zeroed slots of a file regrown at once, its slot stays FREE.
  *
  * Threads   Two vCPUs of the doomed VM (per round), two of the other; the main thread cuts; the poller, the clients'.
