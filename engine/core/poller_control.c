@@ -36,7 +36,7 @@ static int claim_loop(struct ioreq_poller *poller)
 	int status = 0;
 
 	pthread_mutex_lock(&poller->engine->lock);
-	if (poller->running)
+	if (ioreq_poller_running(poller))
 		status = -EBUSY;
 	else
 		store_relaxed(&poller->running, 1);
