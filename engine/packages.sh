@@ -3,7 +3,7 @@
 
 packages_build="gcc libc6-dev linux-libc-dev cmake ninja-build pkg-config liburcu-dev libcmocka-dev libdpdk-dev libnuma-dev"
 packages_run="seabios"
-packages_test="g++ git spin valgrind python3-minimal binutils clang-format clang-tidy cppcheck man-db"
+packages_test="rt-tests g++ git spin valgrind python3-minimal binutils clang-format clang-tidy cppcheck man-db"
 
 fail()
 {
@@ -49,10 +49,12 @@ install_missing()
 build()
 {
 	log=$(mktemp)
+	trap 'rm -f "$log"; exit 130' INT TERM
 	if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
 		cat "$log" >&2
 		rm -f "$log"
 		fail "the build (preset $1) failed"
 	fi
 	rm -f "$log"
+	trap - INT TERM
 }

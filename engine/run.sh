@@ -58,7 +58,8 @@ idle=""
 start_engine()
 {
 	: >"$console"
-	"$bin/ioreqd" $idle --page "$page" --stats "$stats" --vcpus "$1" --console "$console" --serial "$serial" \
+	# A session of its own: Ctrl-C is for this script, which ends the engine last.
+	setsid "$bin/ioreqd" $idle --page "$page" --stats "$stats" --vcpus "$1" --console "$console" --serial "$serial" \
 		2>"$work/engine.log" &
 	engine=$!
 	tries=0
@@ -88,6 +89,11 @@ summarise()
 posted_by_guest()
 {
 	sed -n 's/^ioreq-kvm: posted \([0-9]*\) completed.*/\1/p' "$work/guest.log" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+completed_by_engine()
+{
+	"$bin/ioreqctl" summary --stats "$stats" | sed -n 's/^vm0: posted [0-9]* completed \([0-9]*\) .*/\1/p'
 }
 
 run_guest()
@@ -137,7 +143,7 @@ main_job_kvm()
 	run_firmware
 	run_selftest
 	summarise || fail "requests were lost"
-	completed=$("$bin/ioreqctl" summary --stats "$stats" | sed -n 's/^vm0: posted [0-9]* completed \([0-9]*\) .*/\1/p')
+	completed=$(completed_by_engine)
 	posted=$(posted_by_guest)
 	echo "guest: posted $posted completed $completed"
 	# The firmware was stopped in mid-wait: at most one request of its one vCPU was posted and not yet counted.
@@ -148,10 +154,17 @@ main_job_kvm()
 main_job_software()
 {
 	start_engine 2
-	"$bin/ioreq-bench" load "$page" --vcpus 2 --seconds 15 --completion mixed --hostile 5
+	"$bin/ioreq-bench" load "$page" --vcpus 2 --seconds 15 --completion mixed --hostile 5 >"$work/load" &
+	guest=$!
+	wait "$guest"
 	status=$?
+	guest=""
+	cat "$work/load"
 	summarise || fail "requests were lost"
 	[ "$status" -eq 0 ] || fail "the software hypervisor ended with status $status"
+	posted=$(sed -n 's/^ioreq-bench load: posted \([0-9]*\) .*/\1/p' "$work/load")
+	completed=$(completed_by_engine)
+	[ "$posted" -eq "$completed" ] || fail "the hypervisor posted $posted requests, the engine completed $completed"
 }
 
 if [ "$software" = no ]; then

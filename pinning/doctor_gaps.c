@@ -24,7 +24,7 @@ static size_t find_from(const struct doctor_gap *gaps, size_t nr, uint64_t start
 
 /* ---- the tick ---------------------------------------------------------------------------------------------- */
 
-/* A tick may be late, and what delays it makes it longer; it is no tick that lasts an eighth of the time between two. */
+/* What delays a tick makes it longer, too; but what lasts an eighth of the time between two ticks is none. */
 static bool may_be_tick(const struct doctor_gap *gap, uint64_t period_ns)
 {
 	return gap->length_ns <= period_ns / 8;

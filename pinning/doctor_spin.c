@@ -325,8 +325,8 @@ static void spin_pair(const struct doctor *doctor, const struct rhythm *shape, s
 /* ---- all cores --------------------------------------------------------------------------------------------- */
 
 /*
- * A core that the test may use beside `cpu`: no poll core, and not one that shares its execution units. Without FIFO and
- * without isolation there is none: what the witness drives from its core would come to the poll core, as a gap.
+ * A core that the test may use beside `cpu`: no poll core, and not one that shares its execution units. Without FIFO
+ * and without isolation there is none: what the witness drives from its core would come to the poll core, as a gap.
  */
 static int choose_witness(const struct doctor *doctor, int cpu, bool fifo)
 {

@@ -30,8 +30,8 @@ int doctor_process_tasks(const struct doctor_root *root, int pid,
 			 void (*each)(void *context, const struct doctor_task *), void *context);
 
 /*
- * All threads of the machine but those of `except` (0: nobody) and of the caller. -errno: /proc cannot be read, -EACCES:
- * not all processes are shown (hidepid).
+ * All threads of the machine but those of `except` (0: nobody) and of the caller. -errno: /proc cannot be read;
+ * -EACCES: not all processes are shown (hidepid).
  */
 int doctor_all_tasks(const struct doctor_root *root, int except,
 		     void (*each)(void *context, const struct doctor_task *), void *context);

@@ -14,7 +14,7 @@
 #include "pinning/doctor_interrupts.h"
 #include "pinning/doctor_tasks.h"
 
-/* What was there at the last look: (kind, number, moment of birth), so that a pid that is used again is somebody new. */
+/* What was there at the last look. `born`: a number that is used again is somebody new. */
 enum kind { SEEN_IRQ, SEEN_COUNT, SEEN_TASK, SEEN_THROTTLING, SEEN_STEAL, NR_KINDS };
 
 struct seen {

@@ -2,8 +2,8 @@
 /*
  * The doctor while the service runs: cheap checks, repeated by the housekeeping thread, that report a change once.
  *
- * What is watched: interrupts that are moved to a poll core, or come to one (devices' and HYP), other tasks that are seen
- * there, real-time throttling that is switched on, and steal. What was so when the watch began is no change: the
+ * What is watched: interrupts that are moved to a poll core, or come to one (devices' and HYP), other tasks that are
+ * seen there, real-time throttling that is switched on, and steal. What was so when the watch began is no change: the
  * doctor has told it. A thing that goes away and comes back is reported again.
  *
  * Threads   One: the housekeeping thread makes, asks and ends it. A look reads a few files per interrupt and per thread

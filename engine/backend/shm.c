@@ -25,6 +25,8 @@
 #include "core/error.h"
 
 #define MAX_MAPPINGS 128u
+/* Of a swap that only a producer who writes into the tail can make fail so often. */
+#define MSI_TRIES 64u
 
 /* The address of an MSI that was never sent; no real one is odd. */
 #define MSI_HOLE UINT64_MAX
@@ -119,14 +121,14 @@ static int guard_mapping(struct ioreq_shm *shm)
 	for (unsigned i = 0; i < MAX_MAPPINGS; i++) {
 		uintptr_t nobody = 0;
 
-		if (load_relaxed(&mappings[i].base))
+		/* Taken with a base that no address matches, then made ready, then shown. */
+		if (load_relaxed(&mappings[i].base) || !cas_relaxed(&mappings[i].base, nobody, UINTPTR_MAX))
 			continue;
 		store_relaxed(&mappings[i].lost, 0);
-		/* SH6 acq_rel: lost is reset before the entry is taken. Pairs with SH5. Without it: a fault is forgotten. */
-		if (cas_acq_rel(&mappings[i].base, nobody, (uintptr_t)shm->file)) {
-			shm->guard = i;
-			return 0;
-		}
+		/* SH6 release: lost is reset before the base is shown. Pairs with SH5. Without it: a fault is forgotten. */
+		store_release(&mappings[i].base, (uintptr_t)shm->file);
+		shm->guard = i;
+		return 0;
 	}
 	return -ENFILE;
 }
@@ -375,11 +377,12 @@ static int inject_msi(void *context, uint64_t address, uint32_t data)
 	struct ioreq_shm *shm = context;
 	struct ioreq_shm_control *control = &shm->file->control;
 	uint32_t tail = load_relaxed(&control->msi_tail.word);
+	unsigned tries = MSI_TRIES;
 	struct ioreq_shm_msi *msi;
 
 	do {
 		/* SH7 acquire: the reader has left the entry. Pairs with SH9. Without it: an unread entry is overwritten. */
-		if (tail - load_acquire(&control->msi_head.word) >= IOREQ_SHM_NR_MSIS)
+		if (tries-- == 0 || tail - load_acquire(&control->msi_head.word) >= IOREQ_SHM_NR_MSIS)
 			return -EAGAIN;
 	} while (!cas_relaxed(&control->msi_tail.word, tail, tail + 1));
 	msi = &control->msis[tail % IOREQ_SHM_NR_MSIS];

@@ -32,20 +32,25 @@ IOREQ_ASIDE static void answer_unusual(struct ioreq_client *client, struct ioreq
 		ioreq_vm_answer_ones(client->vm, access, IOREQ_BAD_RESULT);
 }
 
-static void run_handler(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
+static void run_handler(struct ioreq_vm *vm, struct ioreq_client *client, struct acrn_io_request *slot,
+			struct ioreq_access *access)
 {
-	struct ioreq_vm *vm = client->vm;
+	struct ioreq_access given;
 	enum ioreq_result result;
 
 	if (vm->strict_states)
 		ioreq_page_claim(slot);
 	access->client = client;
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, client->number);
-	result = client->handle(client->device, access);
-	if (__builtin_expect(result == IOREQ_DONE, 1))
+	/* The handler's copy: of what it does to it only the value counts, and only with DONE. */
+	given = *access;
+	result = client->handle(client->device, &given);
+	if (__builtin_expect(result == IOREQ_DONE, 1)) {
+		access->value = given.value;
 		ioreq_vm_complete(vm, slot, client->stats, access, false);
-	else
+	} else {
 		answer_unusual(client, access, result);
+	}
 }
 
 IOREQ_ASIDE static void post(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
@@ -54,7 +59,7 @@ IOREQ_ASIDE static void post(struct ioreq_client *client, struct acrn_io_request
 
 	/* PROCESSING first: the client may complete at once, and a late PROCESSING would overwrite COMPLETE. */
 	ioreq_page_claim(slot);
-	vm->inflight[access->vcpu] = client;
+	store_relaxed(&vm->inflight[access->vcpu], client);
 	/* Generations are the ring's own: the last ring's could equal this one's. */
 	vm->reposted[access->vcpu] = 0;
 	vm->watched |= 1u << access->vcpu;
@@ -62,12 +67,13 @@ IOREQ_ASIDE static void post(struct ioreq_client *client, struct acrn_io_request
 	ioreq_ring_post(client->ring, access);
 }
 
-void ioreq_client_deliver(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
+void ioreq_client_deliver(struct ioreq_vm *vm, struct ioreq_client *client, struct acrn_io_request *slot,
+			  struct ioreq_access *access)
 {
 	if (client->ring)
 		post(client, slot, access);
 	else
-		run_handler(client, slot, access);
+		run_handler(vm, client, slot, access);
 }
 
 void ioreq_client_deliver_default(struct ioreq_client *from, struct ioreq_access *access)
@@ -77,7 +83,7 @@ void ioreq_client_deliver_default(struct ioreq_client *from, struct ioreq_access
 
 	add_relaxed(&from->stats->unhandled, 1);
 	if (client && client != from)
-		ioreq_client_deliver(client, &client->vm->slots->req_slot[access->vcpu], access);
+		ioreq_client_deliver(from->vm, client, &from->vm->slots->req_slot[access->vcpu], access);
 	else
 		ioreq_vm_answer_ones(from->vm, access, IOREQ_UNCLAIMED);
 }

@@ -59,7 +59,7 @@ static inline void serve(struct ioreq_vm *vm, struct acrn_io_request *slot, unsi
 		ioreq_vm_reply(vm, &access, IOREQ_LATCHED);
 		return;
 	}
-	if (table->nr_bells && access.direction == IOREQ_WRITE) {
+	if (access.direction == IOREQ_WRITE && table->nr_bells) {
 		bell = ioreq_route_find_bell(table, &access);
 		if (bell) {
 			ring_bell(vm, bell, &access);
@@ -68,9 +68,9 @@ static inline void serve(struct ioreq_vm *vm, struct acrn_io_request *slot, unsi
 	}
 	target = ioreq_route_find(table, &access);
 	if (__builtin_expect(target != NULL, 1))
-		ioreq_client_deliver(target->client, slot, &access);
+		ioreq_client_deliver(vm, target->client, slot, &access);
 	else if (table->default_client)
-		ioreq_client_deliver(table->default_client, slot, &access);
+		ioreq_client_deliver(vm, table->default_client, slot, &access);
 	else
 		ioreq_vm_refuse(vm, &access, IOREQ_UNCLAIMED);
 }
@@ -83,7 +83,7 @@ IOREQ_ASIDE static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 	switch (ioreq_token_state(token)) {
 	case IOREQ_TOKEN_EMPTY:
 	case IOREQ_TOKEN_EXPIRED:
-		vm->inflight[vcpu] = NULL;
+		store_relaxed(&vm->inflight[vcpu], NULL);
 		vm->watched &= ~(1u << vcpu);
 		return true;
 	case IOREQ_TOKEN_DONE: return false; /* the completer is still inside: the ordinary race, a moment */
@@ -92,6 +92,8 @@ IOREQ_ASIDE static bool settled(struct ioreq_vm *vm, unsigned vcpu)
 		if (vm->reposted[vcpu] >> 3 != token >> 3)
 			count_one(&vm->stats->reposted);
 		vm->reposted[vcpu] = token;
+		/* Whatever the slot showed in between, the client still owes an answer and may be parked. */
+		vm->watched |= 1u << vcpu;
 		return false;
 	}
 }
@@ -116,8 +118,11 @@ IOREQ_ASIDE static void attend(struct ioreq_vm *vm)
 	/* Requests that an engine before this one left in PROCESSING, given to nobody. */
 	for (uint32_t left = ioreq_vm_attend(vm); left; left &= left - 1) {
 		unsigned v = (unsigned)__builtin_ctz(left);
+		struct acrn_io_request *slot = &vm->slots->req_slot[v];
 
-		serve(vm, &vm->slots->req_slot[v], v);
+		/* A reset may have freed the slot since: a COMPLETE in a free slot wedges it. */
+		if (ioreq_page_state(slot) == ACRN_IOREQ_STATE_PROCESSING)
+			serve(vm, slot, v);
 	}
 }
 
@@ -130,8 +135,11 @@ __attribute__((flatten)) unsigned ioreq_poller_sweep(struct ioreq_vm *vm)
 	struct acrn_io_request *slot;
 	unsigned served = 0, nr_vcpus;
 
-	if (load_relaxed(&vm->attention))
+	if (load_relaxed(&vm->attention)) {
 		attend(vm);
+		if (vm->leaving)
+			return 0;
+	}
 	/* Both change in attend() only, or while nobody sweeps. */
 	slot = vm->slots->req_slot;
 	nr_vcpus = vm->nr_vcpus;

@@ -22,8 +22,8 @@
 
 bool ioreq_poller_running(const struct ioreq_poller *poller)
 {
-	/* RT7 acquire: the loop's last accesses are over when it does not run. Pairs with RT8. */
-	return load_acquire(&poller->running);
+	/* RT7 full: the loop's last accesses are over when it does not run. Pairs with RT8, RT13. */
+	return load_full(&poller->running);
 }
 
 uint64_t ioreq_poller_sweeps(const struct ioreq_poller *poller)
@@ -33,13 +33,22 @@ uint64_t ioreq_poller_sweeps(const struct ioreq_poller *poller)
 
 static int claim_loop(struct ioreq_poller *poller)
 {
-	int status = 0;
+	int status = ioreq_engine_check_context();
 
+	if (status)
+		return status;
 	pthread_mutex_lock(&poller->engine->lock);
-	if (ioreq_poller_running(poller))
+	if (ioreq_poller_running(poller)) {
 		status = -EBUSY;
-	else
-		store_relaxed(&poller->running, 1);
+	} else {
+		/* A stop that gave up leaves its wish, and a thread that has ended since. */
+		if (poller->own_thread)
+			pthread_join(poller->thread, NULL);
+		poller->own_thread = false;
+		store_relaxed(&poller->stop, 0);
+		/* RT13 full: running before the first table is looked up. Pairs with RT12, RT7. Without it: freed unseen. */
+		store_full(&poller->running, 1);
+	}
 	pthread_mutex_unlock(&poller->engine->lock);
 	return status;
 }
@@ -111,8 +120,11 @@ int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error)
 
 uint64_t ioreq_poller_ask(struct ioreq_poller *poller)
 {
-	/* RT12 release: what was unpublished, before the question. Pairs with RT11. Without it: found once more. */
-	return add_release(&poller->asked, 1) + 1;
+	/*
+	 * RT12 full: what was unpublished, before the question, and before the look whether the poller runs. Pairs with RT11,
+	 * RT13. Without it: found once more, by this poller or one that has just started.
+	 */
+	return add_full(&poller->asked, 1) + 1;
 }
 
 bool ioreq_poller_answered(const struct ioreq_poller *poller, uint64_t ticket)
@@ -208,6 +220,8 @@ int ioreq_poller_create(struct ioreq_engine *engine, const struct ioreq_poller_c
 
 	if (status)
 		return status;
+	if (ioreq_engine_check_context())
+		return ioreq_error_set(error, EDEADLK, "poller %s: cannot be created from a handler", config->name);
 	pthread_mutex_lock(&engine->lock);
 	status = name_free(engine, config->name, error);
 	if (status)

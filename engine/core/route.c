@@ -214,10 +214,11 @@ static inline const uint64_t *search(const struct ioreq_route_space *space, uint
 
 const struct ioreq_route_target *ioreq_route_find(const struct ioreq_table *table, const struct ioreq_access *access)
 {
-	const struct ioreq_route_space *space = &table->spaces[access->space];
+	/* A copy, so that it is read at once and its place is not computed again after the search. */
+	const struct ioreq_route_space space = table->spaces[access->space];
 	const uint64_t address = access->address;
-	const uint64_t *at = search(space, address);
-	const struct ioreq_route_target *target = ioreq_route_target_of(space, at);
+	const uint64_t *at = search(&space, address);
+	const struct ioreq_route_target *target = ioreq_route_target_of(&space, at);
 
 	/* Valid accesses do not wrap, so neither does the sum. */
 	return *at <= address && address + access->size - 1 <= target->last ? target : NULL;

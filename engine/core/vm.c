@@ -24,7 +24,7 @@ IOREQ_ASIDE static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *s
 		add_relaxed(&vm->stats->notify_errors, 1);
 	add_relaxed(&stats->notifies, 1);
 	if (!shared)
-		count_one(&vm->poller->stats->notifies);
+		add_relaxed(&vm->poller->stats->notifies, 1); /* the attaching thread does it too */
 }
 
 void ioreq_vm_complete(struct ioreq_vm *vm, struct acrn_io_request *slot, struct ioreq_client_stats *stats,
@@ -67,7 +67,7 @@ void ioreq_vm_refuse(struct ioreq_vm *vm, struct ioreq_access *access, enum iore
 
 static void forget(struct ioreq_vm *vm, unsigned vcpu)
 {
-	vm->inflight[vcpu] = NULL;
+	store_relaxed(&vm->inflight[vcpu], NULL);
 	vm->watched &= ~(1u << vcpu);
 }
 
@@ -112,7 +112,8 @@ static void drain(struct ioreq_vm *vm)
 	bool late = tsc_now() >= vm->drain.deadline_tsc;
 	bool busy = false;
 
-	vm->clearing = !vm->drain.client;
+	vm->leaving = vm->drain.detach;
+	vm->clearing = !vm->drain.client && !vm->leaving;
 	for (unsigned v = 0; v < vm->nr_vcpus; v++) {
 		if (vm->inflight[v] && (!vm->drain.client || vm->drain.client == vm->inflight[v]))
 			busy |= !end_request(vm, v, late);
@@ -123,7 +124,7 @@ static void drain(struct ioreq_vm *vm)
 	if (busy)
 		return;
 	vm->clearing = false;
-	if (vm->drain.detach)
+	if (vm->leaving)
 		store_relaxed(&vm->nr_vcpus, 0);
 	/* A3 release: the last completion before the acknowledgement. Pairs with A4. Without it: one after a reset. */
 	and_release(&vm->attention, ~(uint32_t)IOREQ_ATTEND_DRAIN);
@@ -134,6 +135,7 @@ uint32_t ioreq_vm_attend(struct ioreq_vm *vm)
 	/* A2 acquire: what the bits are about is written. Pairs with A1, A5. Without it: a drain of the last one's client. */
 	uint32_t attention = load_acquire(&vm->attention);
 
+	/* Before a drain: the default client has what is left of the clients' time for it. */
 	if (attention & IOREQ_ATTEND_RETURNED) {
 		/* A6 acquire: cleared before the tokens are looked at; a later return sets it again. Pairs with A1. */
 		and_acquire(&vm->attention, ~(uint32_t)IOREQ_ATTEND_RETURNED);

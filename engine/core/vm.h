@@ -43,7 +43,8 @@ struct ioreq_vm {
 	struct ioreq_table *table; /* RCU */
 	struct ioreq_block *block;
 	uint32_t watched; /* bit v: a ring request of vCPU v may be in flight, its client may park */
-	bool clearing;
+	bool clearing;    /* new requests are completed at once */
+	bool leaving;     /* new requests stay PENDING, for the next engine or attach */
 	bool strict_states;
 
 	/* The poller's own. */

@@ -119,7 +119,7 @@ static const char *find_holder(const struct ioreq_vm *vm)
 
 	if (!client)
 		client = find_begun(vm, false);
-	return client ? client->name : "of another VM of this poller";
+	return client ? client->name : NULL;
 }
 
 bool ioreq_vm_inline_holder(struct ioreq_vm *vm, char name[IOREQ_NAME_BYTES])
@@ -148,6 +148,18 @@ static void sweep_in_its_place(struct ioreq_vm *vm)
 	pthread_mutex_unlock(&vm->engine->lock);
 }
 
+static int refuse_drain(const struct ioreq_vm *vm, struct ioreq_error *error)
+{
+	const char *name = find_holder(vm);
+
+	if (name)
+		return ioreq_error_set(error, EBUSY, "%s: client %s does not let go of its request", vm->name, name);
+	return ioreq_error_set(
+		error, EBUSY,
+		"%s: poller %s did not come to an end: a handler of another VM holds it, or the hypervisor posts on",
+		vm->name, vm->poller->name);
+}
+
 static int await_drain(struct ioreq_vm *vm, struct ioreq_error *error)
 {
 	uint64_t end_ns = ioreq_engine_now_ns() + vm->clear_timeout_ns + IOREQ_MARGIN_NS;
@@ -157,8 +169,7 @@ static int await_drain(struct ioreq_vm *vm, struct ioreq_error *error)
 		if (!ioreq_poller_running(vm->poller))
 			sweep_in_its_place(vm);
 		if (ioreq_engine_now_ns() >= end_ns)
-			return ioreq_error_set(error, EBUSY, "%s: client %s does not let go of its request", vm->name,
-					       find_holder(vm));
+			return refuse_drain(vm, error);
 		ioreq_engine_sleep_ns(DRAIN_POLL_NS);
 	}
 	return 0;
@@ -317,6 +328,8 @@ static int attach_locked(struct ioreq_vm *vm, const struct ioreq_page *page, str
 	vm->context = page->context;
 	vm->watched = 0;
 	vm->clearing = false;
+	vm->leaving = false;
+	vm->page_id = page->id;
 	memset(vm->inflight, 0, sizeof(vm->inflight));
 	adopt(vm, page);
 	status = ioreq_journal_bind(vm->block, page);
@@ -330,7 +343,7 @@ static int attach_locked(struct ioreq_vm *vm, const struct ioreq_page *page, str
 	if (vm->resume)
 		/* A1 release: resume before its bit. Pairs with A2. */
 		or_release(&vm->attention, IOREQ_ATTEND_RESUME);
-	vm->attached = true;
+	store_relaxed(&vm->attached, true);
 	vm->detach_asked = false;
 	/* B4 full: ops and context before the door opens. Pairs with B3. */
 	store_full(&vm->backend_ready, 1);
@@ -390,7 +403,13 @@ static int detach_locked(struct ioreq_vm *vm, struct ioreq_error *error)
 		return ioreq_error_set(error, EBUSY, "%s: poller %s is held by a handler of another VM", vm->name,
 				       vm->poller->name);
 	close_backend(vm);
-	vm->attached = false;
+	/*
+	 * J3 release: nothing is in flight, and the journal goes with the process: to the next engine the page is a new one,
+	 * whose requests nobody has begun. Pairs with J2.
+	 */
+	if (vm->own_block && vm->page_id)
+		store_release(vm->page_id, 0);
+	store_relaxed(&vm->attached, false);
 	vm->detach_asked = false;
 	store_relaxed(&vm->stats->attached, 0);
 	return 0;
@@ -465,6 +484,17 @@ static int name_free(const struct ioreq_engine *engine, const char *name, struct
 	return 0;
 }
 
+static void drop_entry(const struct ioreq_vm *vm)
+{
+	struct ioreq_engine *engine = vm->engine;
+
+	pthread_mutex_lock(&engine->lock);
+	for (unsigned i = 0; i < engine->nr_vms; i++)
+		if (engine->vms[i] == vm)
+			engine->vms[i--] = engine->vms[--engine->nr_vms];
+	pthread_mutex_unlock(&engine->lock);
+}
+
 static struct ioreq_vm *new_vm(struct ioreq_engine *engine, const struct ioreq_vm_config *config)
 {
 	struct ioreq_vm *vm = ioreq_engine_allocate(engine, sizeof(*vm), config->poller->core);
@@ -489,43 +519,44 @@ int ioreq_vm_create(struct ioreq_engine *engine, const struct ioreq_vm_config *c
 
 	if (status)
 		return status;
+	if (ioreq_engine_check_context())
+		return ioreq_error_set(error, EDEADLK, "VM %s: cannot be created from a handler", config->name);
 	vm = new_vm(engine, config);
 	if (!vm)
 		return ioreq_error_set(error, ENOMEM, "VM %s: out of memory", config->name);
+	/* The entry is taken together with the look at the names: two creators must not get one name. */
 	pthread_mutex_lock(&engine->lock);
 	status = name_free(engine, config->name, error);
 	if (!status)
 		status = take_stats(vm, error);
+	if (!status)
+		engine->vms[engine->nr_vms++] = vm;
 	pthread_mutex_unlock(&engine->lock);
-	if (!status)
-		status = take_block(vm, config->block, error);
-	if (!status)
-		status = ioreq_vm_publish(vm, NULL, 0, error);
 	if (status) {
 		free_vm(vm);
 		return status;
 	}
-	pthread_mutex_lock(&engine->lock);
-	engine->vms[engine->nr_vms++] = vm;
-	pthread_mutex_unlock(&engine->lock);
+	status = take_block(vm, config->block, error);
+	if (!status)
+		status = ioreq_vm_publish(vm, NULL, 0, error);
+	if (status) {
+		drop_entry(vm);
+		free_vm(vm);
+		return status;
+	}
 	*vm_out = vm;
 	return 0;
 }
 
 int ioreq_vm_destroy(struct ioreq_vm *vm, struct ioreq_error *error)
 {
-	struct ioreq_engine *engine = vm->engine;
 	int status = ioreq_vm_attached(vm) ? ioreq_vm_detach(vm, error) : 0;
 
 	while (!status && vm->clients)
 		status = ioreq_client_remove(vm->clients, error);
 	if (status)
 		return status;
-	pthread_mutex_lock(&engine->lock);
-	for (unsigned i = 0; i < engine->nr_vms; i++)
-		if (engine->vms[i] == vm)
-			engine->vms[i--] = engine->vms[--engine->nr_vms];
-	pthread_mutex_unlock(&engine->lock);
+	drop_entry(vm);
 	free_vm(vm);
 	return 0;
 }

@@ -9,8 +9,30 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "service/log.h"
+
+#define LINES_PER_SECOND 10u
+
+/* A producer decides how often something happens to its page, but not how long the log gets. */
+static bool may_log(struct attachment *attachment)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((uint64_t)now.tv_sec != attachment->window_s) {
+		attachment->window_s = (uint64_t)now.tv_sec;
+		attachment->lines = 0;
+		if (attachment->suppressed)
+			log_event("attach: suppressed vm=%s lines=%u", attachment->name, attachment->suppressed);
+		attachment->suppressed = 0;
+	}
+	if (attachment->lines++ < LINES_PER_SECOND)
+		return true;
+	attachment->suppressed++;
+	return false;
+}
 
 /* An unchanged error is said once, not at every look. */
 static void report(struct attachment *attachment, const char *event, const char *text)
@@ -18,7 +40,8 @@ static void report(struct attachment *attachment, const char *event, const char 
 	if (strcmp(attachment->last_error, text) == 0)
 		return;
 	snprintf(attachment->last_error, sizeof(attachment->last_error), "%s", text);
-	log_event("attach: %s vm=%s reason=\"%s\"", event, attachment->name, text);
+	if (may_log(attachment))
+		log_event("attach: %s vm=%s reason=\"%s\"", event, attachment->name, text);
 }
 
 static void open_page(struct attachment *attachment)
@@ -39,7 +62,9 @@ static void open_page(struct attachment *attachment)
 		return;
 	}
 	attachment->last_error[0] = 0;
-	log_event("attach: attached vm=%s page=%s vcpus=%u", attachment->name, attachment->path, attachment->nr_vcpus);
+	if (may_log(attachment))
+		log_event("attach: attached vm=%s page=%s vcpus=%u", attachment->name, attachment->path,
+			  attachment->nr_vcpus);
 	if (attachment->attached)
 		attachment->attached(attachment->context, page.slots);
 }
@@ -59,7 +84,8 @@ int attachment_end(struct attachment *attachment)
 	ioreq_shm_close(attachment->shm);
 	attachment->shm = NULL;
 	attachment->last_error[0] = 0;
-	log_event("attach: detached vm=%s page=%s", attachment->name, attachment->path);
+	if (may_log(attachment))
+		log_event("attach: detached vm=%s page=%s", attachment->name, attachment->path);
 	return 0;
 }
 
@@ -72,7 +98,8 @@ static void carry_out_clear(struct attachment *attachment, uint32_t request)
 		return;
 	}
 	ioreq_shm_clear_acknowledge(attachment->shm, request);
-	log_event("attach: cleared vm=%s request=%u", attachment->name, request);
+	if (may_log(attachment))
+		log_event("attach: cleared vm=%s request=%u", attachment->name, request);
 }
 
 void attachment_look(struct attachment *attachment)

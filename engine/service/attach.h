@@ -15,6 +15,9 @@ struct attachment {
 	void *context;
 	struct ioreq_shm *shm; /* NULL: no page */
 	char last_error[IOREQ_ERROR_BYTES];
+	uint64_t window_s;   /* the second that lines are counted in */
+	unsigned lines;      /* said in it */
+	unsigned suppressed; /* not said since */
 };
 
 /* One look: attaches, follows, lets go, carries out a clear that the producer asks for. May take a clear timeout. */

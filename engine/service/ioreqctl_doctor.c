@@ -44,7 +44,8 @@ static int end_output(int status)
 
 static int print_help(void)
 {
-	puts("usage: ioreqctl doctor [--cores LIST] [--housekeeping LIST] [--seconds S] [--no-spin] [--json] [--root DIR]\n"
+	puts("usage: ioreqctl doctor [--cores LIST] [--housekeeping LIST] [--seconds S] [--no-spin] [--json]\n"
+	     "                       [--root DIR]\n"
 	     "       ioreqctl doctor --fix-cmdline --cores LIST [--housekeeping LIST]\n"
 	     "\n"
 	     "  --cores LIST         the cores that poll, or shall: 2-3,8; default: every core is looked at\n"

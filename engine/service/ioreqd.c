@@ -288,7 +288,10 @@ static int serve(struct service *service, struct ioreq_error *error)
 	log_event("ioreqd: ready version=%s page=%s stats=%s", IOREQ_VERSION, options->page, options->stats);
 	number = supervisor_run(&supervisor);
 	log_event("ioreqd: stopping signal=%d", number);
-	return attachment_end(&attachment);
+	status = attachment_end(&attachment);
+	if (status)
+		snprintf(error->text, sizeof(error->text), "%s", attachment.last_error);
+	return status;
 }
 
 static void log_pinning(void *context, const char *line)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,32 @@ static int fill(int fd, const char *path, void **memory_out, struct ioreq_error 
 	return 0;
 }
 
+/* One engine per file: its lock lives as long as the process, in the descriptor that stays open. */
+static int take_ownership(int fd, const char *path, struct ioreq_error *error)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock))
+		return ioreq_error_set(error, errno, "%s: cannot be locked: %s", path, strerror(errno));
+	return 0;
+}
+
+static int check_predecessor(const char *path, struct ioreq_error *error)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool held;
+
+	if (fd < 0)
+		return 0;
+	held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	if (held)
+		return ioreq_error_set(error, EBUSY, "%s: another engine publishes there; allowed: one engine per file",
+				       path);
+	return 0;
+}
+
 int stats_file_create(const char *path, void **memory_out, struct ioreq_error *error)
 {
 	char temporary[4096];
@@ -43,18 +70,24 @@ int stats_file_create(const char *path, void **memory_out, struct ioreq_error *e
 
 	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary))
 		return ioreq_error_set(error, ENAMETOOLONG, "%s: name too long", path);
+	status = check_predecessor(path, error);
+	if (status)
+		return status;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return ioreq_error_set(error, errno, "%s: cannot be created: %s", path, strerror(errno));
-	status = fill(fd, path, &memory, error);
+	status = take_ownership(fd, path, error);
+	if (!status)
+		status = fill(fd, path, &memory, error);
 	if (!status && rename(temporary, path)) {
 		status = ioreq_error_set(error, errno, "%s: cannot be renamed into place: %s", path, strerror(errno));
 		munmap(memory, IOREQ_STATS_BYTES);
 	}
-	if (status)
+	if (status) {
 		unlink(temporary);
-	else
-		*memory_out = memory;
-	close(fd);
-	return status;
+		close(fd);
+		return status;
+	}
+	*memory_out = memory;
+	return 0;
 }

@@ -38,7 +38,7 @@ extern "C" {
 
 enum ioreq_result {
 	IOREQ_DONE,      /* answered: a read's answer is in access->value */
-	IOREQ_UNHANDLED, /* not ours, *access left as it was: the default client gets it, else all ones / dropped */
+	IOREQ_UNHANDLED, /* not ours: the default client gets it, without one all ones / dropped */
 	IOREQ_DEFER,     /* thread delivery only: ioreq_complete() follows, from any thread */
 };
 
@@ -94,7 +94,7 @@ struct ioreq_device_ops {
  *
  * Context: any thread but a poller; does not block; one system call if the request waits for a notify.
  * Returns 0; -ESTALE if the request was taken away meanwhile (VM clear, detach) or is completed already: the
- * caller forgets it, nothing was touched. Ordering: see R4 and P2 in engine/ARCHITECTURE.md.
+ * caller forgets it, nothing was touched. Ordering: see R5 and R6 in engine/ARCHITECTURE.md.
  */
 int ioreq_complete(const struct ioreq_access *access, uint64_t value);
 

@@ -9,8 +9,8 @@
  *
  * Life      create engine, pollers, VMs, clients; attach a page to each VM; start the pollers; change what must
  *           change; detach the VMs; stop the pollers; destroy the engine. A VM can be attached again.
- * Threads   Every function here may be called from any thread but a handler's (-EDEADLK from there, where the call
- *           would wait) and is serialised inside. None is for the poll core. They lock and allocate.
+ * Threads   Every function here may be called from any thread but a handler's (-EDEADLK from there) and is serialised
+ *           inside; a device's create() and destroy() make no control calls on their own VM. None is for the poll core. They lock and allocate.
  * Memory    Handles are the engine's. Configurations are copied, strings too.
  * Errors    0 or -errno, with a sentence where a `struct ioreq_error *` is taken. Outputs are untouched on error.
  */
@@ -90,11 +90,14 @@ int ioreq_poller_create(struct ioreq_engine *engine, const struct ioreq_poller_c
  */
 int ioreq_poller_run(struct ioreq_poller *poller);
 
-/* The same on a thread of its own, through host.start_thread. Returns when the loop runs. 0, -EBUSY, -EAGAIN. */
+/*
+ * The same on a thread of its own, through host.start_thread. Returns when it is started. 0, -EBUSY, or what starting a
+ * thread answers: -EAGAIN, -EINVAL (no such core), -EPERM.
+ */
 int ioreq_poller_start(struct ioreq_poller *poller);
 
 /*
- * Ends the loop and waits for it. Requests that come later stay PENDING for the next loop. Returns 0; -EBUSY, with
+ * Ends the loop that runs, and waits for it. Later requests stay PENDING for the next loop. Returns 0; -EBUSY, with
  * the client in `error`, if an inline handler does not return within a second: the loop ends when it does.
  */
 int ioreq_poller_stop(struct ioreq_poller *poller, struct ioreq_error *error);
@@ -127,21 +130,26 @@ size_t ioreq_block_bytes(void);
 int ioreq_vm_create(struct ioreq_engine *engine, const struct ioreq_vm_config *config, struct ioreq_vm **vm_out,
 		    struct ioreq_error *error);
 
-/* Detaches, removes the clients, frees. -EBUSY as ioreq_vm_detach(): nothing was freed. */
+/*
+ * Detaches, removes the clients one after the other, frees. Errors as ioreq_vm_detach() and ioreq_client_remove(): the VM
+ * and the client named stay, clients removed before it are gone; call again.
+ */
 int ioreq_vm_destroy(struct ioreq_vm *vm, struct ioreq_error *error);
 
 /*
  * Gives the VM a page and starts to serve it. What an engine before this one left in the page is settled first:
  * a request given to nobody is served, one whose handler may have begun is failed (all ones), never run twice.
  * `page` is copied; what it points at stays the caller's and stays mapped until ioreq_vm_detach() returned 0.
- * Returns 0, -EBUSY (attached already), -EINVAL (vCPU count outside 1..16, page not aligned).
+ * Returns 0, -EBUSY (attached already), -EINVAL (vCPU count outside 1..16, page not aligned), -EAGAIN (too many tables
+ * wait to be freed), -ENOMEM; not attached then, but what was left behind may be settled already.
  */
 int ioreq_vm_attach(struct ioreq_vm *vm, const struct ioreq_page *page, struct ioreq_error *error);
 
 /*
- * Stops serving the page: as ioreq_vm_clear(), then the poller lets go of it for good. When 0 is returned nobody in
- * this process touches the page again. -EBUSY, with the client's name: a handler does not return; the page must
- * stay mapped, the request stays asked for, call again. -ENODEV: not attached.
+ * Stops serving the page: clients get clear_timeout_ns for what they hold, the rest is taken away and answered with all
+ * ones, then the poller lets go for good. New requests stay PENDING, for the next attach or the next engine. When 0 is
+ * returned nobody in this process touches the page again. -EBUSY, with the client's name: a handler does not return; the
+ * page must stay mapped, the request stays asked for, call again. -ENODEV: not attached. -EAGAIN, -ENOMEM: call again.
  */
 int ioreq_vm_detach(struct ioreq_vm *vm, struct ioreq_error *error);
 
@@ -200,11 +208,12 @@ int ioreq_client_add(struct ioreq_vm *vm, const struct ioreq_client_config *conf
 /*
  * Takes the client's ranges away, lets it finish what it holds within clear_timeout_ns, completes the rest for it,
  * ends its thread, destroys the device. Its engine-kept state is kept in the block for a client of the same name.
- * -EBUSY: a handler does not return; ranges are gone, the client stays; call again. -EDEADLK from a handler.
+ * -EBUSY: a handler does not return; ranges are gone, the client stays; call again. -EDEADLK from a handler. -EAGAIN,
+ * -ENOMEM: nothing was changed.
  */
 int ioreq_client_remove(struct ioreq_client *client, struct ioreq_error *error);
 
-/* Adds or removes one range of a client. -EINVAL, -EEXIST (overlap), -ENOENT (not this client's), -ENOSPC, -EAGAIN. */
+/* Adds or removes a range of a client. -EINVAL, -EEXIST (overlap), -ENOENT (not this client's), -ENOSPC, -EAGAIN, -ENOMEM. */
 int ioreq_range_add(struct ioreq_client *client, const struct ioreq_range *range, struct ioreq_error *error);
 int ioreq_range_remove(struct ioreq_client *client, const struct ioreq_range *range, struct ioreq_error *error);
 
@@ -219,7 +228,7 @@ int ioreq_ranges_replace(struct ioreq_vm *vm, const struct ioreq_owned_range *ra
 
 /*
  * Who would get an access of `size` bytes at `address`: writes the owner's name, the default client's, or "" into
- * `name` and the range (start = last = 0 without one) into `range_out`, which may be NULL. Returns 0, -EINVAL.
+ * `name` and the range (start = last = 0 without one) into `range_out`, which may be NULL. Returns 0, -EINVAL, -EDEADLK.
  */
 int ioreq_range_owner(struct ioreq_vm *vm, enum ioreq_space space, uint64_t address, unsigned size,
 		      char name[IOREQ_NAME_BYTES], struct ioreq_range *range_out);

@@ -111,7 +111,7 @@ struct ioreq_shm;
  * Takes ownership of the file at `path` and maps it. nr_vcpus: 1..16, what the configuration says; the file must say
  * the same. Blocks for file system calls only.
  * Errors, each with its sentence: -ENOENT no such file (not a fault: wait for it); -EBUSY owned by another engine; -EACCES; -EPERM not a regular file, or writable by others than its owner and group; -EPROTO wrong
- * size, magic, version or vCPU count; -ENOMEM.
+ * size, magic, version or vCPU count; -EINVAL nr_vcpus; -ENFILE 128 pages are mapped; -ENOMEM.
  */
 int ioreq_shm_open(const char *path, unsigned nr_vcpus, struct ioreq_shm **shm_out, struct ioreq_error *error);
 

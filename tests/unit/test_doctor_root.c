@@ -184,8 +184,8 @@ static void test_root_entries_can_be_stopped(void **state)
 static void test_root_task_line_is_parsed_behind_any_name(void **state)
 {
 	const char *line =
-		"42 (a ) R (b)) S 1 1 1 0 -1 2129984 1 2 33 4 5 6 7 8 20 0 1 0 99 5 6 18446744073709551615 1 1 0 0 0 0 0 "
-		"0 0 0 0 0 17 9 0 0";
+		"42 (a ) R (b)) S 1 1 1 0 -1 2129984 1 2 33 4 5 6 7 8 20 0 1 0 99 5 6 18446744073709551615 1 1 0 0 "
+		"0 0 0 0 0 0 0 0 17 9 0 0";
 	struct doctor_task task = {.pid = 7};
 
 	(void)state;

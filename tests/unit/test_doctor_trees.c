@@ -59,12 +59,22 @@ static char *print(const char *cores, bool json, bool colour, const struct docto
 static void expect_json(const char *cores, const struct doctor_spin_report *spin)
 {
 	char *text = print(cores, true, false, spin);
-	FILE *python = popen(
-		"python3 -c 'import json,sys; r=json.load(sys.stdin); assert len(r[\"checks\"]) >= 40; "
-		"assert all(set(c) == {\"id\",\"result\",\"severity\",\"cores\",\"found\",\"path\",\"hurts\",\"mend\"} "
-		"for c in r[\"checks\"]); assert set(r) == {\"version\",\"poll\",\"housekeeping\",\"online\",\"survey\","
-		"\"service_pid\",\"checks\",\"spin\",\"exit_status\"}'",
-		"w");
+	/* A minimal python3 has no json module, but reads such an object as one of its own. */
+	FILE *python =
+		popen("python3 -c '\n"
+		      "import sys\n"
+		      "text = sys.stdin.read()\n"
+		      "try:\n"
+		      "  import json\n"
+		      "  r = json.loads(text)\n"
+		      "except ImportError:\n"
+		      "  r = eval(text, {\"true\": True, \"false\": False, \"null\": None})\n"
+		      "assert len(r[\"checks\"]) >= 40\n"
+		      "wanted = \"id result severity cores found path hurts mend\"\n"
+		      "assert all(\" \".join(c) == wanted for c in r[\"checks\"])\n"
+		      "wanted = \"version poll housekeeping online survey service_pid checks spin exit_status\"\n"
+		      "assert \" \".join(r) == wanted'",
+		      "w");
 
 	assert_non_null(python);
 	fputs(text, python);
@@ -182,6 +192,18 @@ static void test_trees_hostile_contents_end_as_clean_text(void **state)
 		free(text);
 	}
 	expect_json("2-3", NULL);
+	doctor_tree_remove();
+}
+
+static void test_trees_quotes_do_not_end_a_json_string(void **state)
+{
+	(void)state;
+	make("perfect");
+	doctor_tree_put("sys/devices/system/cpu/cpu2/cpufreq/scaling_governor", "a\"b\\c\n");
+	run("2-3");
+	assert_string_equal(ids(DOCTOR_FINDING), "governor");
+	expect_json("2-3", NULL);
+	doctor_tree_restore();
 	doctor_tree_remove();
 }
 
@@ -364,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_trees_server_has_siblings_and_a_far_page),
 		cmocka_unit_test(test_trees_unreadable_machine_passes_nothing),
 		cmocka_unit_test(test_trees_hostile_contents_end_as_clean_text),
+		cmocka_unit_test(test_trees_quotes_do_not_end_a_json_string),
 		cmocka_unit_test(test_trees_recorded_machine_names_what_it_lacks),
 		cmocka_unit_test(test_trees_status_weighs_what_could_not_be_read),
 		cmocka_unit_test(test_trees_colour_only_when_wanted),
