@@ -31,33 +31,57 @@ static int refuse(struct ioreq_access *access, int reason)
 	return reason;
 }
 
+static int refuse_type(struct ioreq_access *access, uint32_t direction)
+{
+	access->space = IOREQ_MMIO;
+	access->direction = direction == ACRN_IOREQ_DIR_WRITE ? IOREQ_WRITE : IOREQ_READ;
+	access->address = 0;
+	return refuse(access, IOREQ_BAD_TYPE);
+}
+
+static int refuse_direction(struct ioreq_access *access)
+{
+	access->direction = IOREQ_READ;
+	return refuse(access, IOREQ_BAD_DIRECTION);
+}
+
+/* Locals, not the copy's own fields: this is on the guest's way, and a field would be loaded again after each store. */
 int ioreq_access_copy(const struct acrn_io_request *slot, unsigned vcpu, struct ioreq_access *access)
 {
-	uint32_t type = load_relaxed(&slot->type);
+	uint32_t type = load_relaxed(&slot->type), sizes = SIZES_PORT;
 	uint32_t direction = load_relaxed(&slot->reqs.pio_request.direction);
-	uint64_t size = load_relaxed(&slot->reqs.pio_request.size);
+	uint64_t size = load_relaxed(&slot->reqs.pio_request.size), address, last;
 
 	access->vcpu = (uint8_t)vcpu;
 	access->completion_polling = load_relaxed(&slot->completion_polling) != 0;
-	access->direction = direction == ACRN_IOREQ_DIR_WRITE ? IOREQ_WRITE : IOREQ_READ;
-	access->space = type <= ACRN_IOREQ_TYPE_PCICFG ? (uint8_t)type : IOREQ_MMIO;
+	access->direction = (uint8_t)direction;
+	access->space = (uint8_t)type;
 	access->size = (uint8_t)size;
 	access->value = 0;
-	access->address = access->space == IOREQ_PCICFG ? pci_address(&slot->reqs.pci_request)
-							: load_relaxed(&slot->reqs.mmio_request.address);
-	if (type > ACRN_IOREQ_TYPE_PCICFG)
-		return refuse(access, IOREQ_BAD_TYPE);
+	if (type == ACRN_IOREQ_TYPE_MMIO) {
+		address = load_relaxed(&slot->reqs.mmio_request.address);
+		last = ioreq_space_last(IOREQ_MMIO);
+		sizes = SIZES_MMIO;
+	} else if (type == ACRN_IOREQ_TYPE_PORTIO) {
+		address = load_relaxed(&slot->reqs.pio_request.address);
+		last = ioreq_space_last(IOREQ_PIO);
+	} else if (type == ACRN_IOREQ_TYPE_PCICFG) {
+		address = pci_address(&slot->reqs.pci_request);
+		last = ioreq_space_last(IOREQ_PCICFG);
+	} else {
+		return refuse_type(access, direction);
+	}
+	access->address = address;
 	if (direction > ACRN_IOREQ_DIR_WRITE)
-		return refuse(access, IOREQ_BAD_DIRECTION);
-	if (size > 8 || !((access->space == IOREQ_MMIO ? SIZES_MMIO : SIZES_PORT) >> size & 1))
+		return refuse_direction(access);
+	if (size > 8 || !(sizes >> size & 1))
 		return refuse(access, IOREQ_BAD_SIZE);
-	/* Also refuses what wraps: `last` is then below the address. */
-	if (access->address > ioreq_space_last(access->space) ||
-	    size - 1 > ioreq_space_last(access->space) - access->address)
+	/* The access's last byte: below the address if it wraps. */
+	if (address + size - 1 < address || address + size - 1 > last)
 		return IOREQ_BAD_ADDRESS;
 	if (direction == ACRN_IOREQ_DIR_WRITE)
 		access->value = ioreq_width_mask((unsigned)size) &
-				(access->space == IOREQ_MMIO ? load_relaxed(&slot->reqs.mmio_request.value)
-							     : load_relaxed(&slot->reqs.pio_request.value));
+				(type == ACRN_IOREQ_TYPE_MMIO ? load_relaxed(&slot->reqs.mmio_request.value)
+							      : load_relaxed(&slot->reqs.pio_request.value));
 	return -1;
 }

@@ -22,7 +22,8 @@
 
 /* ---- on the poll core -------------------------------------------------------------------------------------- */
 
-static void answer_unusual(struct ioreq_client *client, struct ioreq_access *access, enum ioreq_result result)
+IOREQ_ASIDE static void answer_unusual(struct ioreq_client *client, struct ioreq_access *access,
+				       enum ioreq_result result)
 {
 	/* DEFER means nothing inline, and so does a number that is none of ours. */
 	if (result == IOREQ_UNHANDLED)
@@ -31,14 +32,14 @@ static void answer_unusual(struct ioreq_client *client, struct ioreq_access *acc
 		ioreq_vm_answer_ones(client->vm, access, IOREQ_BAD_RESULT);
 }
 
-static void run_handler(struct ioreq_client *client, struct ioreq_access *access)
+static void run_handler(struct ioreq_vm *vm, struct ioreq_client *client, struct acrn_io_request *slot,
+			struct ioreq_access *access)
 {
-	struct ioreq_vm *vm = client->vm;
 	struct ioreq_access given;
 	enum ioreq_result result;
 
 	if (vm->strict_states)
-		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
+		ioreq_page_claim(slot);
 	access->client = client;
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, client->number);
 	/* The handler's copy: of what it does to it only the value counts, and only with DONE. */
@@ -46,18 +47,18 @@ static void run_handler(struct ioreq_client *client, struct ioreq_access *access
 	result = client->handle(client->device, &given);
 	if (__builtin_expect(result == IOREQ_DONE, 1)) {
 		access->value = given.value;
-		ioreq_vm_complete(vm, client->stats, access, false);
+		ioreq_vm_complete(vm, slot, client->stats, access, false);
 	} else {
 		answer_unusual(client, access, result);
 	}
 }
 
-static void post(struct ioreq_client *client, struct ioreq_access *access)
+IOREQ_ASIDE static void post(struct ioreq_client *client, struct acrn_io_request *slot, struct ioreq_access *access)
 {
 	struct ioreq_vm *vm = client->vm;
 
 	/* PROCESSING first: the client may complete at once, and a late PROCESSING would overwrite COMPLETE. */
-	ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
+	ioreq_page_claim(slot);
 	store_relaxed(&vm->inflight[access->vcpu], client);
 	/* Generations are the ring's own: the last ring's could equal this one's. */
 	vm->reposted[access->vcpu] = 0;
@@ -66,12 +67,13 @@ static void post(struct ioreq_client *client, struct ioreq_access *access)
 	ioreq_ring_post(client->ring, access);
 }
 
-void ioreq_client_deliver(struct ioreq_client *client, struct ioreq_access *access)
+void ioreq_client_deliver(struct ioreq_vm *vm, struct ioreq_client *client, struct acrn_io_request *slot,
+			  struct ioreq_access *access)
 {
 	if (client->ring)
-		post(client, access);
+		post(client, slot, access);
 	else
-		run_handler(client, access);
+		run_handler(vm, client, slot, access);
 }
 
 void ioreq_client_deliver_default(struct ioreq_client *from, struct ioreq_access *access)
@@ -81,7 +83,7 @@ void ioreq_client_deliver_default(struct ioreq_client *from, struct ioreq_access
 
 	add_relaxed(&from->stats->unhandled, 1);
 	if (client && client != from)
-		ioreq_client_deliver(client, access);
+		ioreq_client_deliver(from->vm, client, &from->vm->slots->req_slot[access->vcpu], access);
 	else
 		ioreq_vm_answer_ones(from->vm, access, IOREQ_UNCLAIMED);
 }
@@ -97,7 +99,7 @@ int ioreq_complete(const struct ioreq_access *access, uint64_t value)
 	    !ioreq_ring_win(client->ring, access))
 		return -ESTALE;
 	answer.value = value;
-	ioreq_vm_complete(client->vm, client->stats, &answer, true);
+	ioreq_vm_complete(client->vm, &client->vm->slots->req_slot[access->vcpu], client->stats, &answer, true);
 	ioreq_ring_release(client->ring, access);
 	return 0;
 }

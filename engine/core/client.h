@@ -37,8 +37,9 @@ struct ioreq_client {
 
 /* ---- the poller's ---- */
 
-/* Gives the access to the client: runs its handler and completes, or posts it on its ring. */
-void ioreq_client_deliver(struct ioreq_client *client, struct ioreq_access *access);
+/* Gives the access of that slot to a client of the VM: runs its handler and completes, or posts it on its ring. */
+void ioreq_client_deliver(struct ioreq_vm *vm, struct ioreq_client *client, struct acrn_io_request *slot,
+			  struct ioreq_access *access);
 
 /* After an UNHANDLED of `from`: to the default client, without one all ones. */
 void ioreq_client_deliver_default(struct ioreq_client *from, struct ioreq_access *access);

@@ -425,7 +425,7 @@ int ioreq_range_owner(struct ioreq_vm *vm, enum ioreq_space space, uint64_t addr
 	if (range_out) {
 		*range_out = (struct ioreq_range){.space = space};
 		if (target) {
-			range_out->start = vm->table->spaces[space].starts[target - vm->table->spaces[space].targets];
+			range_out->start = *ioreq_route_start_of(&vm->table->spaces[space], target);
 			range_out->last = target->last;
 		}
 	}

@@ -52,7 +52,9 @@ void ioreq_page_claim(struct acrn_io_request *slot)
 /* Only a read's answer is stored: the hypervisor copies nothing else, and a write then dirties one line less. */
 static void store_value(struct acrn_io_request *slot, const struct ioreq_access *access)
 {
-	uint64_t value = access->value & ioreq_width_mask(access->size);
+	/* By size. A table: shifting together what ioreq_width_mask() says takes five instructions more. */
+	static const uint64_t masks[] = {0, 0xff, 0xffff, 0, UINT32_MAX, 0, 0, 0, UINT64_MAX};
+	uint64_t value = access->value & masks[access->size];
 
 	if (access->space == IOREQ_MMIO)
 		store_relaxed(&slot->reqs.mmio_request.value, value);

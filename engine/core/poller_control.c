@@ -38,7 +38,7 @@ static int claim_loop(struct ioreq_poller *poller)
 	if (status)
 		return status;
 	pthread_mutex_lock(&poller->engine->lock);
-	if (poller->running) {
+	if (ioreq_poller_running(poller)) {
 		status = -EBUSY;
 	} else {
 		/* A stop that gave up leaves its wish, and a thread that has ended since. */

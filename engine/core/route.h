@@ -18,12 +18,30 @@ struct ioreq_route_target {
 	struct ioreq_client *client;
 };
 
-/* The ranges of one space, sorted. The starts stand by themselves: the search reads nothing else. */
+/*
+ * The ranges of one space, sorted. The starts stand by themselves: the search reads nothing else. There are 2^steps of
+ * them, the last range being repeated as often as it takes; a space without ranges has one that contains nothing.
+ */
 struct ioreq_route_space {
-	uint64_t nr;
+	uint64_t steps; /* 0..14 */
 	const uint64_t *starts;
-	const struct ioreq_route_target *targets;
+	uintptr_t skew; /* the targets' address less twice the starts': see below */
 };
+
+static_assert(sizeof(struct ioreq_route_target) == 2 * sizeof(uint64_t), "the skew of a space");
+
+/* The target that belongs to a start, and back. Targets are twice as wide, so that no index has to be computed. */
+static inline const struct ioreq_route_target *ioreq_route_target_of(const struct ioreq_route_space *space,
+								     const uint64_t *start)
+{
+	return (const struct ioreq_route_target *)(2 * (uintptr_t)start + space->skew);
+}
+
+static inline const uint64_t *ioreq_route_start_of(const struct ioreq_route_space *space,
+						   const struct ioreq_route_target *target)
+{
+	return (const uint64_t *)(((uintptr_t)target - space->skew) / 2);
+}
 
 /* A doorbell as the poller sees it. */
 struct ioreq_bell {

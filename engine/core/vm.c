@@ -17,8 +17,8 @@
 /* ---- completion -------------------------------------------------------------------------------------------- */
 
 /* Exactly once, after COMPLETE, only for a request that did not ask for polling: the hypervisor's event is sticky. */
-static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
-		   bool shared)
+IOREQ_ASIDE static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const struct ioreq_access *access,
+			       bool shared)
 {
 	if (vm->ops->notify(vm->context, access->vcpu, access->sequence))
 		add_relaxed(&vm->stats->notify_errors, 1);
@@ -27,9 +27,10 @@ static void notify(struct ioreq_vm *vm, struct ioreq_client_stats *stats, const 
 		add_relaxed(&vm->poller->stats->notifies, 1); /* the attaching thread does it too */
 }
 
-void ioreq_vm_complete(struct ioreq_vm *vm, struct ioreq_client_stats *stats, struct ioreq_access *access, bool shared)
+void ioreq_vm_complete(struct ioreq_vm *vm, struct acrn_io_request *slot, struct ioreq_client_stats *stats,
+		       struct ioreq_access *access, bool shared)
 {
-	ioreq_page_complete(&vm->slots->req_slot[access->vcpu], access);
+	ioreq_page_complete(slot, access);
 	if (!access->completion_polling)
 		notify(vm, stats, access, shared);
 	ioreq_stats_completed(stats, access, shared);
@@ -43,7 +44,7 @@ static void count_reason(struct ioreq_vm *vm, enum ioreq_reason reason)
 void ioreq_vm_answer_ones(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq_reason reason)
 {
 	ioreq_access_all_ones(access);
-	ioreq_vm_complete(vm, vm->engine_stats, access, false);
+	ioreq_vm_complete(vm, &vm->slots->req_slot[access->vcpu], vm->engine_stats, access, false);
 	count_reason(vm, reason);
 }
 
@@ -52,7 +53,7 @@ void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access, enum ioreq
 	if (vm->strict_states)
 		ioreq_page_claim(&vm->slots->req_slot[access->vcpu]);
 	access->sequence = ioreq_journal_begin(vm->block, access->vcpu, IOREQ_JOURNAL_ENGINE);
-	ioreq_vm_complete(vm, vm->engine_stats, access, false);
+	ioreq_vm_complete(vm, &vm->slots->req_slot[access->vcpu], vm->engine_stats, access, false);
 	count_reason(vm, reason);
 }
 

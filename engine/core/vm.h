@@ -18,6 +18,8 @@
 
 /* Off the hot path: kept out of the one function that the hot path is compiled into. */
 #define IOREQ_COLD __attribute__((cold, noinline))
+/* The same for what is not rare, but not an inline request's either. */
+#define IOREQ_ASIDE __attribute__((noinline))
 
 /* Bits of the attention word. Set by others, cleared by the poller when it is done: the clearing is the answer. */
 enum {
@@ -96,7 +98,8 @@ IOREQ_COLD void ioreq_vm_reply(struct ioreq_vm *vm, struct ioreq_access *access,
  * Completes a request: COMPLETE, the notify if the access asks for one, the counters. By the request's owner, the
  * poller (`shared` false) or the winner of a ring's token.
  */
-void ioreq_vm_complete(struct ioreq_vm *vm, struct ioreq_client_stats *stats, struct ioreq_access *access, bool shared);
+void ioreq_vm_complete(struct ioreq_vm *vm, struct acrn_io_request *slot, struct ioreq_client_stats *stats,
+		       struct ioreq_access *access, bool shared);
 
 /* ---- control ---- */
 

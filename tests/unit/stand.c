@@ -239,6 +239,11 @@ static enum ioreq_result handle(void *context, struct ioreq_access *access)
 	struct stand_device *device = context;
 	const struct acrn_io_request *slot = &device->stand->slots->req_slot[access->vcpu];
 
+	/* What the test may change as soon as it knows that the handler was entered. */
+	const uint32_t result = device->result;
+	const uint64_t value = device->value;
+	const bool gated = device->gated;
+
 	device->seen = *access;
 	device->state = load_relaxed(&slot->processed);
 	device->kernel_handled = load_relaxed(&slot->kernel_handled);
@@ -246,12 +251,12 @@ static enum ioreq_result handle(void *context, struct ioreq_access *access)
 	store_release(&device->entered, device->entered + 1);
 	if (device->inside)
 		device->inside(device, access);
-	while (device->gated && sem_wait(&device->gate))
+	while (gated && sem_wait(&device->gate))
 		;
 	if (access->direction == IOREQ_READ)
-		access->value = device->value;
+		access->value = value;
 	store_release(&device->left, device->left + 1);
-	return (enum ioreq_result)device->result;
+	return (enum ioreq_result)result;
 }
 
 void stand_device(struct stand *stand, struct stand_device *device, uint64_t value)

@@ -395,6 +395,8 @@ static void test_engine_tables_behind_a_stuck_handler_are_bounded(void **unused)
 	assert_int_equal(stand_finish(&stand, 0), 0xe1);
 	stand_await(count_retired(&stand) == 0);
 	device.gated = false;
+	/* Whether the last one that was not refused added the range or removed it. */
+	assert_int_equal(ioreq_ranges_replace(stand.vm, NULL, 0, &error), 0);
 	assert_int_equal(churn(device.client, 100, &error, &status), 100);
 	stand_close(&stand);
 	assert_all_returned();
@@ -423,7 +425,8 @@ static void test_engine_tables_of_a_running_poller_are_freed(void **unused)
 	}
 	assert_int_equal(done, 16 * 200);
 	assert_int_equal(status, 0);
-	assert_true(load_relaxed(&host.given) - load_relaxed(&host.returned) < 20);
+	/* Taken off the list they are freed a grace period later. */
+	stand_await(load_relaxed(&host.given) - load_relaxed(&host.returned) < 20);
 	stand_close(&stand);
 	assert_all_returned();
 }

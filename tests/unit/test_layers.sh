@@ -157,7 +157,7 @@ plant 'page.c: includes <yaml.h>' engine/core/page.c '/<string.h>/a #include <ya
 plant 'page.c: includes <urcu-qsbr.h>' engine/core/page.c '/<string.h>/a #include <urcu-qsbr.h>'
 plant 'stats.c:[0-9]*: raw atomics' engine/core/stats.c '$a static volatile int flag;'
 plant 'sink.c:[0-9]*: raw atomics' engine/device/sink.c '$a static _Atomic int flag;'
-plant "poller.c:[0-9]*: a slot's state" engine/core/poller.c '/static void serve/,/^{/s/^{/{ vm->slots->req_slot[vcpu].processed = 1;/'
+plant "poller.c:[0-9]*: a slot's state" engine/core/poller.c '/^static inline void serve/,/^{/s/^{/{ slot->processed = 1;/'
 plant "client.c:[0-9]*: the hypervisor's side" engine/core/client.c '$a void f(struct ioreq_vcpu *v) { ioreq_vcpu_reset(v); }'
 plant "vcpu.c:[0-9]*: the engine's side" engine/vcpu/vcpu.c '$a void f(void) { ioreq_page_claim(0); }'
 exit $failed
