@@ -205,7 +205,7 @@ static uint64_t come_or_go(void)
 /* Updates for that long. Returns the completions of guests that are gone. */
 static uint64_t churn(uint64_t duration_ns)
 {
-	uint64_t start_ns = rig_now_ns(), due_ns = start_ns, removed = 0;
+	uint64_t start_ns = rig_now_ns(), due_ns = start_ns, now_ns, removed = 0;
 
 	while (due_ns < start_ns + duration_ns) {
 		switch (dice(8)) {
@@ -216,10 +216,11 @@ static uint64_t churn(uint64_t duration_ns)
 		default: replace_all();
 		}
 		due_ns += TICK_NS;
-		if (rig_now_ns() < due_ns)
-			rig_sleep_ns(due_ns - rig_now_ns());
-		else if (rig_now_ns() > due_ns + 100 * TICK_NS)
-			due_ns = rig_now_ns();
+		now_ns = rig_now_ns();
+		if (now_ns < due_ns)
+			rig_sleep_ns(due_ns - now_ns);
+		else if (now_ns > due_ns + 100 * TICK_NS)
+			due_ns = now_ns;
 	}
 	return removed;
 }
