@@ -550,7 +550,9 @@ static void test_vm_clear_behind_another_vms_handler_says_so(void **unused)
 	post(1, 1);
 	stand_await(stand_entered(&device) == 1);
 	assert_int_equal(ioreq_vm_clear(other, &error), -EBUSY);
-	assert_sentence(error, "vm1: poller p0 did not come to an end: a handler of another VM holds it, or the hypervisor posts on");
+	assert_sentence(
+		error,
+		"vm1: poller p0 did not come to an end: a handler of another VM holds it, or the hypervisor posts on");
 	stand_let_go(&device, 1);
 	assert_int_equal(stand_finish(&stand, 1), 0xb1);
 	assert_int_equal(ioreq_vm_destroy(other, &error), 0);
