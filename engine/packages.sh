@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The one list of Debian packages, and how the missing ones are installed. Sourced by engine/run.sh and tests/run.sh.
 
-packages_build="gcc libc6-dev linux-libc-dev cmake ninja-build pkg-config liburcu-dev libcmocka-dev libdpdk-dev libnuma-dev"
+packages_build="gcc libc6-dev linux-libc-dev cmake ninja-build pkg-config liburcu-dev libyaml-dev libcmocka-dev libdpdk-dev libnuma-dev"
 packages_run="seabios"
 packages_test="rt-tests g++ git spin valgrind python3-minimal binutils clang-format clang-tidy cppcheck man-db"
 

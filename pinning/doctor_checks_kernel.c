@@ -52,7 +52,8 @@ static int find_cpu_group(const struct doctor *doctor, char path[DOCTOR_PATH_BYT
 		if (!where)
 			return -EINVAL;
 		*where = '\0';
-		if (strcmp(names, ":cpu") && strcmp(names, ":cpu,cpuacct") && strcmp(names, ":cpuacct,cpu"))
+		if (strcmp(names, ":cpu") != 0 && strcmp(names, ":cpu,cpuacct") != 0 &&
+		    strcmp(names, ":cpuacct,cpu") != 0)
 			continue;
 		doctor_path(group, "/sys/fs/cgroup/%s%s", names + 1, strcmp(where + 1, "/") ? where + 1 : "");
 		return 0;

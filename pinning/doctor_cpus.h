@@ -29,6 +29,7 @@ unsigned doctor_cpus_count(const struct doctor_cpus *cpus);
 /* The smallest CPU of the set above `after` (-1: from the start), or -1. */
 int doctor_cpus_next(const struct doctor_cpus *cpus, int after);
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration has none around its name */
 #define doctor_cpus_each(cpu, cpus) \
 	for (int cpu = doctor_cpus_next((cpus), -1); cpu >= 0; cpu = doctor_cpus_next((cpus), cpu))
 

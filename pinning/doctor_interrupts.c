@@ -116,7 +116,7 @@ int doctor_interrupts_parse(const char *text, struct doctor_interrupts *table_ou
 	table.nr_columns = (unsigned)nr;
 	lines = count_lines(end);
 	/* A full row is longer than two characters per column: what is allocated is bounded by the file's length. */
-	if ((size_t)lines * table.nr_columns > strlen(text) + table.nr_columns * 64u + 4096)
+	if ((size_t)lines * table.nr_columns > strlen(text) + table.nr_columns * (size_t)64 + 4096)
 		lines = (unsigned)(strlen(text) / table.nr_columns) + 64;
 	table.rows = calloc(lines, sizeof(*table.rows));
 	table.counts = calloc((size_t)lines * table.nr_columns, sizeof(*table.counts));

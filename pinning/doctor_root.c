@@ -224,6 +224,6 @@ int doctor_root_id(const char *text)
 
 	if (length == 0 || length > 10 || strspn(text, "0123456789") != length)
 		return -1;
-	number = atoll(text);
+	number = strtoll(text, NULL, 10);
 	return number > INT32_MAX ? -1 : (int)number;
 }

@@ -20,6 +20,7 @@
 #include "pinning/cores.h"
 #include "pinning/pinning.h"
 #include "service/attach.h"
+#include "service/check.h"
 #include "service/demo.h"
 #include "service/log.h"
 #include "service/stats_file.h"
@@ -47,26 +48,29 @@ struct service {
 	int exit_status; /* of a failure; EXIT_FAILURE unless the pinning knows better */
 };
 
-static const char usage[] = "Usage: ioreqd [OPTION]...\n"
-			    "Serves the I/O requests of one VM, page file by page file, with the demo's devices.\n"
-			    "\n"
-			    "  --page FILE      page file to wait for and serve (default /run/ioreqd/vm0.page)\n"
-			    "  --vcpus N        vCPUs of that page, 1..16 (default 1)\n"
-			    "  --stats FILE     where counters are published (default /run/ioreqd/ioreqd.stats)\n"
-			    "  --core N         isolated core of the poller (default: the scheduler's choice)\n"
-			    "  --priority N     SCHED_FIFO priority there, 1..99 (default 0: ordinary)\n"
-			    "  --housekeeping LIST  cores of all other threads (default: all but the poller's)\n"
-			    "  --hugepages HOW  require, prefer or off (default prefer)\n"
-			    "  --memory-reserve SIZE  memory of the poller's node (default 64MiB)\n"
-			    "  --name NAME      of this service on this machine (default ioreqd)\n"
-			    "  --idle HOW       pause, spin or yield between empty sweeps (default pause)\n"
-			    "  --relaxed-states inline requests skip PROCESSING (strict_states: false)\n"
-			    "  --console FILE   output of the guest's debug console (default stdout)\n"
-			    "  --serial FILE    output of the guest's UART (default stdout)\n"
-			    "  --memory BYTES   guest memory that the CMOS reports (default 16777216)\n"
-			    "  --help, --version\n"
-			    "\n"
-			    "See ioreqd(8).\n";
+static const char usage[] =
+	"Usage: ioreqd [OPTION]...\n"
+	"Serves the I/O requests of one VM, page file by page file, with the demo's devices.\n"
+	"\n"
+	"  --page FILE      page file to wait for and serve (default /run/ioreqd/vm0.page)\n"
+	"  --vcpus N        vCPUs of that page, 1..16 (default 1)\n"
+	"  --stats FILE     where counters are published (default /run/ioreqd/ioreqd.stats)\n"
+	"  --core N         isolated core of the poller (default: the scheduler's choice)\n"
+	"  --priority N     SCHED_FIFO priority there, 1..99 (default 0: ordinary)\n"
+	"  --housekeeping LIST  cores of all other threads (default: all but the poller's)\n"
+	"  --hugepages HOW  require, prefer or off (default prefer)\n"
+	"  --memory-reserve SIZE  memory of the poller's node (default 64MiB)\n"
+	"  --name NAME      of this service on this machine (default ioreqd)\n"
+	"  --idle HOW       pause, spin or yield between empty sweeps (default pause)\n"
+	"  --relaxed-states inline requests skip PROCESSING (strict_states: false)\n"
+	"  --console FILE   output of the guest's debug console (default stdout)\n"
+	"  --serial FILE    output of the guest's UART (default stdout)\n"
+	"  --memory BYTES   guest memory that the CMOS reports (default 16777216)\n"
+	"  --check FILE     only check a configuration, ioreqd.yaml(5), and report every problem in it\n"
+	"  --print FILE     the same, and write it with every default\n"
+	"  --help, --version\n"
+	"\n"
+	"See ioreqd(8).\n";
 
 static void refuse(const char *option, const char *value, const char *allowed)
 {
@@ -164,6 +168,8 @@ static void parse_option(int option, struct options *options)
 	case 'm':
 		options->demo.memory_bytes = parse_number("memory", optarg, 1 << 20, UINT64_C(1) << 40, "1 MiB..1 TiB");
 		break;
+	case 'C': exit(check_config(optarg, false));
+	case 'R': exit(check_config(optarg, true));
 	case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
 	case 'V': puts("ioreqd " IOREQ_VERSION); exit(EXIT_SUCCESS);
 	default: fputs("ioreqd: see ioreqd --help\n", stderr); exit(EXIT_USAGE);
@@ -187,6 +193,8 @@ static void parse_options(int argc, char **argv, struct options *options)
 		{"hugepages", required_argument, NULL, 'G'},
 		{"memory-reserve", required_argument, NULL, 'M'},
 		{"name", required_argument, NULL, 'N'},
+		{"check", required_argument, NULL, 'C'},
+		{"print", required_argument, NULL, 'R'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},

@@ -38,3 +38,14 @@ refused 22 'core 1023 does not exist' "$bin/ioreqd" --stats "$stats" --console "
 refused 1 "$work/none" "$bin/ioreqctl" summary --stats "$work/none"
 printf 'not counters' >"$work/foreign"
 refused 1 "$work/foreign" "$bin/ioreqctl" summary --stats "$work/foreign"
+
+# A configuration is looked at without touching the machine.
+examples=$(dirname "$0")/../../config/examples
+for example in demo production; do
+	"$bin/ioreqd" --check "$examples/$example.yaml" || fail "--check of $example.yaml"
+	"$bin/ioreqd" --print "$examples/$example.yaml" >"$work/printed.yaml" || fail "--print of $example.yaml"
+	"$bin/ioreqd" --print "$work/printed.yaml" | cmp -s - "$work/printed.yaml" || fail "$example.yaml: printed twice, two texts"
+done
+printf 'pollers: [{name: p0, core: 1, prioritee: 3}]\n' >"$work/bad.yaml"
+refused 1 "bad.yaml:1:31: error: pollers\[0\].prioritee: .*did you mean 'priority'" "$bin/ioreqd" --check "$work/bad.yaml"
+refused 1 "$work/none.yaml" "$bin/ioreqd" --check "$work/none.yaml"
